@@ -1,0 +1,41 @@
+"""How a run is started: processes, machines, accelerate's configuration, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """The hardware the plan was made for.
+
+    `accelerators` counts the devices of one machine, 0 for CPU only; `kind` is such
+    as "H100" or "cpu"; memory is in GiB per device.
+    """
+
+    kind: str
+    accelerators: int
+    memory_gib: float
+    cpus: int
+    bf16: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """One process runs in the caller's own process; several through `accelerate launch`.
+
+    `command` is the argument list that starts this run on one machine from the run
+    directory's files; `accelerate_config` is the content of the file it names, None
+    for one process. `environment` is set before upstream libraries are imported.
+    """
+
+    strategy: str
+    num_processes: int
+    num_machines: int
+    mixed_precision: str
+    command: tuple[str, ...]
+    accelerate_config: Mapping[str, Any] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
