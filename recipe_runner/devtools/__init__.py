@@ -1,0 +1,1 @@
+"""Generates the files that are derived from the code, and checks them."""
