@@ -1,0 +1,1 @@
+"""What a recipe can name and needs no download for: models, tokenizers, chat templates, data."""
