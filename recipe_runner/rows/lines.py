@@ -1,0 +1,246 @@
+"""Rows of text files: JSON lines, CSV and plain text, read in place.
+
+The files are neither copied nor turned into Arrow first. A table needs one type per
+column, and real JSON lines do not have that: tool schemas differ from row to row, and
+the type that the first rows suggest fails thousands of rows later. Read line by line,
+each row keeps its own shape and every fault has its line and column. One pass finds
+where chunks begin; memory holds three numbers per thousand rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from recipe_runner.rows.row import CHUNK_BYTES, CHUNK_ROWS, Chunk, Located, RowProblem, Where
+
+_BOM = b"\xef\xbb\xbf"
+_EXCERPT = 60
+"""Characters shown on each side of a fault in a long line."""
+
+
+class Raw(NamedTuple):
+    """A record before it is understood: its first line, its first byte, and what is there."""
+
+    line: int
+    offset: int
+    value: Any
+
+
+@dataclass
+class LineRows:
+    """Rows of text files that begin at some byte of some line. Blank lines are no rows.
+
+    With `max_chunks`, only the first chunks are indexed, and the length counts their rows.
+    """
+
+    files: Sequence[str]
+    max_chunks: int | None = None
+    chunks: list[Chunk] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = (chunk for chunk in self._index() if chunk.stop > chunk.start)
+        self.chunks = list(islice(found, self.max_chunks))
+
+    def __len__(self) -> int:
+        return self.chunks[-1].stop if self.chunks else 0
+
+    def read(self, chunk: Chunk) -> Iterator[Located]:
+        with Path(chunk.file).open("rb") as handle:
+            handle.seek(chunk.offset)
+            records = islice(self._records(handle, chunk.line), chunk.stop - chunk.start)
+            for number, raw in enumerate(records, chunk.start + 1):
+                yield self._row(raw, Where(number, self._shown(chunk.file), raw.line))
+
+    @abstractmethod
+    def _row(self, raw: Raw, where: Where) -> Located:
+        """Understand one record."""
+
+    def _begin(self, handle: BinaryIO) -> int:
+        """Move to the first record; returns the number of its line."""
+        if handle.read(len(_BOM)) != _BOM:
+            handle.seek(0)
+        return 1
+
+    def _shown(self, file: str) -> str:
+        """The file that the user knows."""
+        return file
+
+    def _records(self, handle: BinaryIO, line: int) -> Iterator[Raw]:
+        offset = handle.tell()
+        for number, text in enumerate(handle, line):
+            if not text.isspace():
+                yield Raw(number, offset, text)
+            offset += len(text)
+
+    def _index(self) -> Iterator[Chunk]:
+        row = 0
+        for file in self.files:
+            with Path(file).open("rb") as handle:
+                line = self._begin(handle)
+                first, start = Raw(line, handle.tell(), None), row
+                for raw in self._records(handle, line):
+                    if row - start >= CHUNK_ROWS or raw.offset - first.offset >= CHUNK_BYTES:
+                        yield Chunk(start, row, file, first.offset, first.line)
+                        first, start = raw, row
+                    row += 1
+                yield Chunk(start, row, file, first.offset, first.line)
+
+
+@dataclass
+class TextRows(LineRows):
+    """Plain text: one row a line, in a column named `text`."""
+
+    def _row(self, raw: Raw, where: Where) -> Located:
+        try:
+            return where, {"text": raw.value.decode().rstrip("\r\n")}
+        except UnicodeDecodeError as error:
+            return _not_utf8(raw.value, error, where)
+
+
+@dataclass
+class JsonRows(LineRows):
+    """JSON lines: one object a line.
+
+    `unpacked` maps a file that `array.unpack` wrote to the file it was made from; its
+    lines begin with the line number in that file and a tab.
+    """
+
+    unpacked: dict[str, str] = field(default_factory=dict)
+
+    def _shown(self, file: str) -> str:
+        return self.unpacked.get(file, file)
+
+    def _row(self, raw: Raw, where: Where) -> Located:
+        text = raw.value
+        if where.file in self.unpacked.values():
+            line, _, text = text.partition(b"\t")
+            where = where._replace(line=int(line))
+        try:
+            value = json.loads(text)
+        except UnicodeDecodeError as error:
+            return _not_utf8(text, error, where)
+        except json.JSONDecodeError as error:
+            return _malformed(text, error, where)
+        except RecursionError:
+            return where, RowProblem("malformed", "nests deeper than can be read")
+        if (b"\\ud" in text or b"\\uD" in text) and not _is_text(value):
+            return where, RowProblem("malformed", "holds half of a surrogate pair, no character")
+        if not isinstance(value, dict):
+            kind = type(value).__name__
+            return where, RowProblem("not-an-object", f"holds a {kind}, not an object")
+        return where, value
+
+
+@dataclass
+class CsvRows(LineRows):
+    """CSV and TSV with a header line; every value is text, as written.
+
+    Values are not guessed to be numbers or nulls: the answer "42" is a text, and so is "NA".
+    """
+
+    headers: dict[str, list[str]] = field(init=False, default_factory=dict)
+
+    def _begin(self, handle: BinaryIO) -> int:
+        lines = _CountedLines(handle, super()._begin(handle))
+        for values in csv.reader(lines, delimiter=self._delimiter(handle.name)):
+            if values:
+                self.headers[handle.name] = values
+                break
+        handle.seek(lines.offset)
+        return lines.line
+
+    def _delimiter(self, file: str) -> str:
+        return "\t" if file.lower().endswith(".tsv") else ","
+
+    def _records(self, handle: BinaryIO, line: int) -> Iterator[Raw]:
+        csv.field_size_limit(sys.maxsize)
+        lines = _CountedLines(handle, line)
+        reader = csv.reader(lines, delimiter=self._delimiter(handle.name), strict=True)
+        while True:
+            start, offset = lines.line, lines.offset
+            try:
+                values = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Raw(start, offset, error)
+                continue
+            if values:
+                yield Raw(start, offset, values)
+
+    def _row(self, raw: Raw, where: Where) -> Located:
+        assert where.file is not None
+        header, values = self.headers[where.file], raw.value
+        if isinstance(values, csv.Error):
+            if "unexpected end of data" in str(values):
+                return where, RowProblem("truncated", "opens a quote that the file never closes")
+            return where, RowProblem("malformed", f"is no CSV: {values}")
+        if len(values) != len(header):
+            words = f"has {len(values)} values where the header names {len(header)} columns"
+            return where, RowProblem("malformed", words)
+        if any("\udc80" <= c <= "\udcff" for value in values for c in value if not c.isascii()):
+            return where, RowProblem("malformed", "is not UTF-8")
+        return where, dict(zip(header, values, strict=True))
+
+
+class _CountedLines(Iterable[str]):
+    """Lines of a file for the CSV reader, which takes one only when it needs it.
+
+    Bytes that are not UTF-8 become surrogates: an error in here would end the reader.
+    """
+
+    def __init__(self, handle: BinaryIO, line: int) -> None:
+        self.handle, self.line, self.offset = handle, line, handle.tell()
+
+    def __iter__(self) -> Iterator[str]:
+        for text in self.handle:
+            self.offset += len(text)
+            self.line += 1
+            yield text.decode("utf-8", "surrogateescape")
+
+
+def _is_text(value: Any) -> bool:
+    """False where half of a surrogate pair stands alone: no tokenizer can encode it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _malformed(text: bytes, error: json.JSONDecodeError, where: Where) -> Located:
+    line = text.decode()
+    # Only a line that nothing follows, not even a line break, can have been cut off.
+    cut_off = not line.endswith("\n") and (
+        error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated string")
+    )
+    if cut_off:
+        place = where._replace(column=len(line) + 1, excerpt=_excerpt(line, len(line)))
+        return place, RowProblem("truncated", "breaks off before its object is closed")
+    place = where._replace(column=error.colno, excerpt=_excerpt(line, error.pos))
+    return place, RowProblem("malformed", f"is no JSON: {error.msg}, at column {error.colno}")
+
+
+def _not_utf8(text: bytes, error: UnicodeDecodeError, where: Where) -> Located:
+    before = text[: error.start].decode()
+    place = where._replace(
+        column=len(before) + 1, excerpt=_excerpt(text.decode("utf-8", "replace"), len(before))
+    )
+    byte = text[error.start]
+    return place, RowProblem(
+        "malformed", f"is not UTF-8: byte 0x{byte:02x} at column {place.column}"
+    )
+
+
+def _excerpt(line: str, at: int) -> str:
+    line = line.rstrip("\r\n")
+    start, stop = max(0, at - _EXCERPT), min(len(line), at + _EXCERPT)
+    return ("…" if start else "") + line[start:stop] + ("…" if stop < len(line) else "")
