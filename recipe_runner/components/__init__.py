@@ -1,0 +1,1 @@
+"""Everything a recipe can name, one file each: schema, traits, compilation, documentation."""

@@ -1,0 +1,27 @@
+"""The axis of adapters: small sets of parameters that are trained instead of the model."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from recipe_runner.components.base import Component
+from recipe_runner.plan import Call
+
+
+class Adapter(Component):
+    """A PEFT method.
+
+    `trains_on_quantized` says whether the base may be quantized; `is_default` marks the
+    one that `recipe-run init` proposes.
+    """
+
+    trains_on_quantized: ClassVar[bool] = False
+    is_default: ClassVar[bool] = False
+
+    def decide(self) -> Iterable[tuple[str, Any, str]]:
+        """Values for the fields that say "auto": field, value, reason."""
+        return ()
+
+    @abstractmethod
+    def compile(self, task: str) -> Call:
+        """The PEFT configuration for a model of `task` ("causal_lm")."""

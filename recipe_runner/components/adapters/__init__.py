@@ -1,0 +1,1 @@
+"""Adapters: which parameters are trained, one file each."""

@@ -1,0 +1,31 @@
+"""The axis of algorithms: what is trained, with which trainer, on which kind of example."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from recipe_runner.components.base import Component
+from recipe_runner.plan import Shape
+
+
+class Algorithm(Component):
+    """A training algorithm.
+
+    `trainer` and `upstream` are the targets of its trainer and its arguments class.
+    `example_shapes` are the shapes of examples it can learn from. The recommended
+    learning rates are the defaults of `training.learning_rate` for full fine-tuning
+    and with an adapter. `managed` are upstream arguments that other sections of the
+    recipe decide. `is_default` marks the one that `recipe-run init` writes.
+    """
+
+    trainer: ClassVar[str]
+    example_shapes: ClassVar[tuple[Shape, ...]]
+    recommended_learning_rate: ClassVar[float]
+    recommended_learning_rate_with_adapter: ClassVar[float]
+    supports_packing: ClassVar[bool] = False
+    is_default: ClassVar[bool] = False
+    task: ClassVar[Literal["causal_lm"]] = "causal_lm"
+    managed: ClassVar[frozenset[str]] = frozenset()
+
+    extra: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
+    """Upstream arguments that have no field here, by their upstream name; known names only."""

@@ -1,0 +1,1 @@
+"""Algorithms: what is trained, one file each."""

@@ -1,0 +1,61 @@
+"""Supervised fine-tuning."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from recipe_runner.components.algorithm import Algorithm
+from recipe_runner.plan import Shape
+
+
+class Sft(Algorithm):
+    """Supervised fine-tuning: the model learns to continue with the text of the data.
+
+    Use it to teach a model a task, a style or a domain from examples of what it
+    should say, and for continued pretraining on plain text. The loss is the
+    cross-entropy of the tokens that `data.loss_on` selects, averaged over all
+    selected tokens of an optimizer step.
+
+    Source: `trl.SFTTrainer`; instruction tuning after arXiv 2109.01652.
+    """
+
+    type: Literal["sft"]
+    loss_type: Literal["nll", "dft"] = "nll"
+    """`nll` is the cross-entropy; `dft` scales each token's loss by its probability (arXiv 2508.05629)."""
+    padding_free: bool = False
+    """Join the rows of a batch into one instead of padding them; wants variable-length attention."""
+    pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
+    """Pad batches to a multiple of this many tokens; 8 to 128 suits some kernels."""
+    activation_offloading: bool = False
+    """Keep activations in CPU memory between forward and backward: slower, smaller."""
+    router_aux_loss_coef: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the load-balancing loss of mixture-of-experts models; null leaves the model's own."""
+
+    upstream: ClassVar[str | None] = "trl:SFTConfig"
+    trainer: ClassVar[str] = "trl:SFTTrainer"
+    example_shapes: ClassVar[tuple[Shape, ...]] = ("conversation", "prompt_completion", "text")
+    recommended_learning_rate: ClassVar[float] = 2e-5
+    recommended_learning_rate_with_adapter: ClassVar[float] = 2e-4
+    supports_packing: ClassVar[bool] = True
+    is_default: ClassVar[bool] = True
+    snippet: ClassVar[str] = "algorithm: sft"
+    managed: ClassVar[frozenset[str]] = frozenset(
+        {
+            "model_init_kwargs",
+            "trust_remote_code",
+            "chat_template_path",
+            "dataset_text_field",
+            "dataset_kwargs",
+            "dataset_num_proc",
+            "eos_token",
+            "pad_token",
+            "max_length",
+            "truncation_mode",
+            "shuffle_dataset",
+            "packing",
+            "packing_strategy",
+            "eval_packing",
+            "completion_only_loss",
+            "assistant_only_loss",
+        }
+    )

@@ -1,0 +1,105 @@
+"""The axis of data formats: what a row looks like, and the example it becomes.
+
+A format's row function is plain Python on dicts, so that it runs and is tested
+without torch. It never repairs a row in silence: a row that does not fit raises
+`RowProblem`, and the recipe's policy decides what happens to it.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypedDict
+
+from recipe_runner.components.base import Component
+from recipe_runner.plan import LossOn, Shape
+from recipe_runner.rows import Row, RowProblem
+
+
+class Message(TypedDict, total=False):
+    """One turn of a conversation, in the words of chat templates."""
+
+    role: str
+    content: str
+    reasoning_content: str
+    tool_calls: list[Any]
+    name: str
+    tool_call_id: str
+
+
+class Example(TypedDict, total=False):
+    """What a row becomes, in TRL's words: `messages`, or `prompt` and `completion`, or `text`, or pairs.
+
+    `prompt` and `completion` are both texts or both lists of messages. `tools` goes to
+    the chat template.
+    """
+
+    messages: list[Message]
+    prompt: str | list[Message]
+    completion: str | list[Message]
+    chosen: str | list[Message]
+    rejected: str | list[Message]
+    text: str
+    tools: list[Any]
+
+
+class Format(Component):
+    """How the rows of a data set are laid out.
+
+    `shape` says what `to_example` returns. `recognises` looks at column names and one
+    row, and returns the reason why this format fits, or None; `auto` asks the formats
+    in order of their `rank`, lowest first, and sets `when_recognised`.
+    """
+
+    shape: ClassVar[Shape]
+    rank: ClassVar[int] = 50
+    when_recognised: ClassVar[Mapping[str, Any]] = {}
+
+    @abstractmethod
+    def to_example(self, row: Row) -> Example:
+        """Turn one row into an example, or raise `RowProblem`."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The columns that every row must have."""
+
+    @property
+    def renders_chat(self) -> bool:
+        """True where the examples go through a chat template."""
+        return self.shape == "conversation"
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, row: Row) -> str | None:
+        """Why this format fits a data set whose first row is `row`; None where it does not."""
+
+
+def untrainable(example: Example, loss_on: LossOn) -> RowProblem | None:
+    """Why no token of an example can train, as far as it shows before tokenizing."""
+    if loss_on in ("assistant", "last_assistant"):
+        turns = [m for m in example.get("messages", []) if m["role"] == "assistant"]
+        if not turns:
+            return RowProblem("no-assistant-turn", "has no assistant turn, so no token trains")
+        if not any(turn.get("content") or turn.get("tool_calls") for turn in turns):
+            return RowProblem(
+                "no-assistant-turn", "has only empty assistant turns, so no token trains"
+            )
+    return None
+
+
+def require_column(row: Row, column: str) -> Any:
+    """The row's value in `column`; raises `RowProblem` where it is missing or null."""
+    if column not in row:
+        have = ", ".join(f"`{name}`" for name in row) or "no columns"
+        raise RowProblem("missing-column", f"has no column `{column}`; it has {have}")
+    if row[column] is None:
+        raise RowProblem("null-column", f"has null in column `{column}`")
+    return row[column]
+
+
+def require_text(row: Row, column: str) -> str:
+    """The row's text in `column`; raises `RowProblem` where it is missing or no text."""
+    value = require_column(row, column)
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise RowProblem("not-text", f"has a {kind} where text is expected, in column `{column}`")
+    return value

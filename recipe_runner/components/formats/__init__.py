@@ -1,0 +1,1 @@
+"""Data formats: the layout of rows, one file each."""

@@ -1,0 +1,1 @@
+"""Quantizations of the base model, one file each."""

@@ -1,0 +1,42 @@
+"""The axis of launch strategies: how one job is spread over processes."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from recipe_runner.components.base import Component
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What a strategy is compiled for: counts over all machines, and the device kind."""
+
+    num_processes: int
+    num_machines: int
+    mixed_precision: str
+    cpu: bool
+    trains_in_full: bool
+
+
+class Sharding(Component):
+    """A strategy. `distributed_type` is accelerate's word for it.
+
+    `needs_accelerator` and `package` say where it cannot run; `many` whether it
+    is for more than one process. `is_default` marks what "auto" takes.
+    """
+
+    needs_accelerator: ClassVar[bool] = False
+    package: ClassVar[str | None] = None
+    many: ClassVar[bool] = True
+    is_default: ClassVar[bool] = False
+    shards_weights: ClassVar[bool] = False
+
+    @property
+    def checkpoints_activations(self) -> bool:
+        """True where the strategy recomputes activations itself."""
+        return False
+
+    @abstractmethod
+    def compile(self, processes: Processes) -> Mapping[str, Any]:
+        """The strategy's part of accelerate's configuration file."""

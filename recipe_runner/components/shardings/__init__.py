@@ -1,0 +1,1 @@
+"""Launch strategies: how work is spread over processes, one file each."""

@@ -1,0 +1,1 @@
+"""Sources: the kinds of files and hubs that rows come from, one file each."""

@@ -1,0 +1,1 @@
+"""Trackers: where metrics are sent, one file each."""
