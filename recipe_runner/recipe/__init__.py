@@ -1,0 +1,1 @@
+"""The recipe: its schema, and reading one with diagnostics that know their place."""

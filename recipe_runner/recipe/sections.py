@@ -1,0 +1,255 @@
+"""The sections of a recipe that are no choice: model, tokenizer, data, launch and the rest.
+
+Inside a section the upstream name is used exactly, because people search for it.
+A value of "auto" is decided by `resolve`, which says why.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, JsonValue, Strict, Tag
+
+from recipe_runner.components.base import (
+    OneOf,
+    OneOrMany,
+    OrAuto,
+    Shorthand,
+    Spec,
+    Strings,
+)
+from recipe_runner.components.format import Format
+from recipe_runner.components.sharding import Sharding
+from recipe_runner.components.source import Source
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Model(Spec):
+    """Which model is trained: a hub id or a folder, and how it is loaded.
+
+    A bare text is `name_or_path`.
+    """
+
+    name_or_path: Annotated[str, Field(min_length=1)]
+    """Hub id, folder (relative to the recipe file), or `shipped:NAME` for a model of this package."""
+    revision: str | None = None
+    """Branch, tag or commit of the hub repository; pin a commit so that the recipe stays reproducible."""
+    task: Literal["causal_lm"] = "causal_lm"
+    """What the model is loaded for."""
+    dtype: OrAuto[Literal["bfloat16", "float16", "float32"]] = "auto"
+    """Type of the loaded weights; `auto` is float32 for weights that train and half precision for frozen ones."""
+    attn_implementation: str | None = None
+    """Attention kernel, such as `sdpa` or `flash_attention_2`; null leaves transformers' choice."""
+    trust_remote_code: bool = False
+    """Run Python code from the model's repository; also has to be allowed on the command line."""
+    config_overrides: dict[str, JsonValue] = Field(default_factory=dict)
+    """Values set on the model's configuration before it is loaded."""
+    random_init: bool = False
+    """Build the model from its configuration with random weights instead of loading them."""
+    freeze: Strings = ()
+    """Regular expressions; parameters whose name one of them finds do not train."""
+    trainable_parameters: Strings = ()
+    """Regular expressions; where given, only parameters whose name one of them finds train."""
+
+
+class TemplateFile(Spec):
+    """A chat template in a file."""
+
+    file: str
+    """Path of a Jinja file, relative to the recipe."""
+
+
+class TemplateInline(Spec):
+    """A chat template in the recipe itself."""
+
+    inline: str
+    """Jinja text; a file is easier to review."""
+
+
+def _template_kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "<name>"
+    keys = value.keys() if isinstance(value, Mapping) else type(value).model_fields.keys()
+    return "<inline>" if "inline" in keys else "<file>"
+
+
+ChatTemplate = Annotated[
+    Annotated[str, Tag("<name>")]
+    | Annotated[TemplateFile, Tag("<file>")]
+    | Annotated[TemplateInline, Tag("<inline>")],
+    Discriminator(_template_kind),
+]
+
+
+class SpecialTokens(Spec):
+    """Special tokens to set on the tokenizer; null leaves its own."""
+
+    bos_token: str | None = None
+    """Beginning of a sequence."""
+    eos_token: str | None = None
+    """End of a sequence; generation stops at it."""
+    pad_token: str | None = None
+    """Filler of short rows; should not be the end-of-sequence token."""
+    unk_token: str | None = None
+    """Stands for what the vocabulary lacks."""
+
+
+class Tokenizer(Spec):
+    """The tokenizer and its chat template."""
+
+    name_or_path: str | None = None
+    """Where the tokenizer comes from; null is the model's own."""
+    revision: str | None = None
+    """Revision of the tokenizer's repository; null is the model's."""
+    special_tokens: SpecialTokens = SpecialTokens()
+    """Special tokens to replace or add."""
+    add_tokens: Strings = ()
+    """Further tokens that stay whole; their embeddings are new, so they have to train."""
+    resize_embeddings_multiple_of: Count | None = None
+    """Round the embedding matrix up to a multiple of this when tokens were added."""
+    chat_template: ChatTemplate = "tokenizer"
+    """`tokenizer` for its own, the name of a shipped one, `{file: path}` or `{inline: text}`."""
+    chat_template_kwargs: dict[str, JsonValue] = Field(default_factory=dict)
+    """Variables for the chat template, such as `enable_thinking: false`."""
+
+
+class SourceSpec(Spec):
+    """One data set: where it is, and how its rows are laid out. A bare text is `path`."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """A file, a folder of files, a pattern such as `data/*.jsonl` (relative to the recipe), or a hub id."""
+    source: Annotated[
+        Source | Literal["auto"], OneOf("recipe_runner.components.sources", "auto")
+    ] = "auto"
+    """Kind of file; `auto` goes by the path's ending."""
+    format: Annotated[
+        Format | Literal["auto"], OneOf("recipe_runner.components.formats", "auto")
+    ] = "auto"
+    """Layout of the rows; `auto` goes by the columns and says in the plan what it recognised."""
+    name: str | None = None
+    """Configuration of a hub data set."""
+    split: str = "train"
+    """Split of a hub data set; slices such as `train[:10%]` are allowed."""
+    revision: str | None = None
+    """Revision of a hub data set; pin a commit so that the recipe stays reproducible."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns to rename before the format reads them: the format's name to the data's name."""
+    limit: Count | None = None
+    """Use the first rows only, this many."""
+    fraction_of_rows: Fraction | None = None
+    """Use this fraction of the rows, drawn with the seed."""
+    probability: Fraction | None = None
+    """Chance that the next row comes from here, with `mix: {strategy: interleave}`."""
+    on_bad_row: Literal["error", "skip"] = "error"
+    """What to do with rows that cannot be read or do not fit; skipped ones are counted and reported."""
+
+
+class EvalSplit(Spec):
+    """Evaluation rows that are taken out of the training rows."""
+
+    split: Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
+    """A fraction below 1, or a number of rows."""
+
+
+Sources = Annotated[
+    tuple[Annotated[SourceSpec, Shorthand("path")], ...],
+    Strict(False),
+    Field(min_length=1),
+    OneOrMany(),
+]
+
+
+def _eval_kind(value: Any) -> str:
+    if isinstance(value, EvalSplit) or (isinstance(value, Mapping) and "path" not in value):
+        return "<split>"
+    return "<sources>"
+
+
+class Mix(Spec):
+    """How several training sets become one."""
+
+    strategy: Literal["concatenate", "interleave"] = "concatenate"
+    """`concatenate` uses every row once; `interleave` draws by `probability`."""
+    stopping_strategy: Literal["first_exhausted", "all_exhausted"] = "first_exhausted"
+    """When interleaving ends: at the first set that runs out, or when every row was seen."""
+
+
+class Data(Spec):
+    """What the model learns from."""
+
+    train: Sources
+    """Training sets: a path, a mapping, or a list of them."""
+    eval: (
+        Annotated[
+            Annotated[EvalSplit, Tag("<split>")] | Annotated[Sources, Tag("<sources>")],
+            Discriminator(_eval_kind),
+        ]
+        | None
+    ) = None
+    """Evaluation: null for none, `{split: 0.05}` to take rows from the training sets, or sets of its own."""
+    mix: Mix = Mix()
+    """How several training sets become one."""
+    shuffle: bool = True
+    """Draw the training rows in random order, by the seed."""
+    max_length: OrAuto[Count] = "auto"
+    """Longest row in tokens; `auto` is 2048, or the model's context where that is shorter."""
+    overlong: Literal["truncate", "drop", "error"] = "truncate"
+    """What to do with longer rows; counted and reported in each case."""
+    truncation_mode: Literal["keep_start", "keep_end"] = "keep_start"
+    """Which part of a longer row stays."""
+    packing: Literal["bfd", "bfd_split", "wrapped"] | None = None
+    """Fill rows up to `max_length` with several examples: `bfd` keeps examples whole, `wrapped` cuts a stream."""
+    eval_packing: bool | None = None
+    """Pack evaluation rows too; null follows `packing`."""
+    loss_on: Literal["auto", "assistant", "last_assistant", "completion", "all"] = "auto"
+    """Tokens that train; `auto`: the assistant's turns, the completion after a prompt, all of a text."""
+    num_proc: OrAuto[Count] = "auto"
+    """Processes that prepare the rows; `auto` is one per core."""
+
+
+class Score(Spec):
+    """Greedy answers to evaluation rows before and after training, compared with the expected text."""
+
+    rows: Count = 200
+    """Evaluation rows to answer, from the first."""
+    max_new_tokens: Count = 64
+    """Longest answer in tokens."""
+    batch_size: Count = 64
+    """Rows answered at once."""
+    show: Annotated[int, Field(ge=0)] = 5
+    """Rows shown on the screen, before and after."""
+
+
+class Launch(Spec):
+    """How the run is spread over processes and machines."""
+
+    strategy: Annotated[
+        Sharding | Literal["auto"], OneOf("recipe_runner.components.shardings", "auto")
+    ] = "auto"
+    """`auto` is one process on one device and ddp on several; a mapping sets a strategy's options."""
+    num_processes: OrAuto[Count] = "auto"
+    """Processes over all machines; `auto` is one per GPU, and one without GPUs."""
+    num_machines: Count = 1
+    """Machines of the same kind."""
+    mixed_precision: OrAuto[Literal["no", "bf16", "fp16"]] = "auto"
+    """Type of the computation; `auto` is bf16 where the hardware has it."""
+    main_process_ip: str | None = None
+    """Address of the first machine, with several machines."""
+    main_process_port: Annotated[int, Field(ge=0, le=65535)] = 29500
+    """Port where the processes meet; 0 takes a free one, on one machine only."""
+    num_cpu_threads_per_process: Count | None = None
+    """CPU threads that one process computes with; null leaves PyTorch's choice, all cores."""
+    use_cpu: OrAuto[bool] = "auto"
+    """Train on the CPU even where there is a GPU."""
+
+
+class Hub(Spec):
+    """Uploading to the Hugging Face hub, after the run. The token comes from the environment."""
+
+    hub_model_id: str
+    """Repository to push to."""
+    private: bool = True
+    """Create the repository as private."""
+    strategy: Literal["end", "every_save", "checkpoint", "all_checkpoints"] = "end"
+    """When to upload: the final model only, or at each save."""
