@@ -1,0 +1,131 @@
+"""Codes of what a recipe names and the machine does not have."""
+
+from recipe_runner.diagnostics import Code
+
+MODEL_NOT_FOUND = Code(
+    "RR411",
+    "model-not-found",
+    """
+    ## What it means
+
+    The model, or the tokenizer, is written as a folder, and there is no such folder.
+
+    ## Why it matters
+
+    Upstream takes a folder that does not exist for a hub id, and reports a download error
+    that hides the slip.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: ./models/tiny  # <- RR411
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """,
+)
+TEMPLATE_NOT_FOUND = Code(
+    "RR412",
+    "chat-template-not-found",
+    """
+    ## What it means
+
+    The chat template is a file that is not there, or a name that is not shipped.
+
+    ## Why it matters
+
+    The template decides every token of a conversation, in training and when serving.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    tokenizer: {chat_template: chatmll}  # <- RR412
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    tokenizer: {chat_template: chatml}
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """,
+)
+OUTPUT_NOT_WRITABLE = Code(
+    "RR413",
+    "output-not-writable",
+    """
+    ## What it means
+
+    The output directory, or the nearest folder above it that exists, cannot be written to.
+
+    ## Why it matters
+
+    The run would fail when it writes its first file, after everything was loaded.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: data/chat.jsonl  # <- RR413
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """,
+)
+OUTPUT_DISK_FULL = Code(
+    "RR414",
+    "output-disk-full",
+    """
+    ## What it means
+
+    The disk of the output directory has less than 64 MiB left.
+
+    ## Why it matters
+
+    The first checkpoint would fail in the middle of writing.
+
+    ## Example
+
+    ```text
+    recipe.yaml:5:13: RR414 output-disk-full: `output_dir` is runs/x, but its disk has 0.9 MiB left
+    ```
+
+    ## Instead
+
+    Choose a folder on a disk with room, or lower `training.save_total_limit`.
+    """,
+)
+
+CODES = (MODEL_NOT_FOUND, TEMPLATE_NOT_FOUND, OUTPUT_NOT_WRITABLE, OUTPUT_DISK_FULL)

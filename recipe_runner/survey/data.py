@@ -1,0 +1,144 @@
+"""What the data sets of a recipe are: which files, how many rows, what the rows look like.
+
+Small files are read whole; of larger ones the first rows are read and the last line
+is looked at, so that a check stays quick. The run itself reads every row.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipe_runner.components.base import discover
+from recipe_runner.components.source import Source
+from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
+from recipe_runner.recipe.sections import SourceSpec
+from recipe_runner.rows import Located, Row, RowProblem
+from recipe_runner.rows.codes.files import DATA_NOT_FOUND
+
+WHOLE_BYTES = 16 << 20
+"""Files up to this size together are read whole by a check."""
+
+HEAD_CHUNKS = 5
+"""Of larger data, this many chunks (of 1,000 rows at most) are read."""
+
+_NAMES_SHOWN = 8
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_PATTERN = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """One data set as found.
+
+    `files` are absolute and sorted, empty for a hub data set. `rows` counts all rows
+    where the data was read whole, `sample` holds those that were read, with their
+    places; both are None and empty where reading needs the datasets library.
+    """
+
+    loader: str
+    files: tuple[str, ...] = ()
+    rows: int | None = None
+    sample: tuple[Located, ...] = ()
+
+    @property
+    def first_row(self) -> Row | None:
+        """The first row that could be read."""
+        return next((row for _, row in self.sample if not isinstance(row, RowProblem)), None)
+
+
+def survey_source(spec: SourceSpec, base: Path, place: Place) -> SourceFacts:
+    """Look at one data set. Reports RR401 at `place`, and what is wrong with a file as a whole."""
+    kinds: Mapping[str, type[Source]] = discover("recipe_runner.components.sources")  # type: ignore[assignment]
+    if isinstance(spec.source, Source) and spec.source.builder is None:
+        return SourceFacts(loader=spec.source.type)
+    suffixes = {s: kind for kind in kinds.values() for s in kind.suffixes}
+    files = _files(spec, base, suffixes, place)
+    if files is None:
+        hub = next(name for name, kind in kinds.items() if kind.builder is None)
+        return SourceFacts(loader=hub)
+    if isinstance(spec.source, Source):
+        source = spec.source
+    else:
+        kind = next((suffixes[s] for f in files if (s := _suffix(f)) in suffixes), None)
+        if kind is None:
+            raise DiagnosticError(_unknown_kind(spec, files, suffixes, place))
+        source = kind.model_validate({"type": kind.type_name()})
+    return _read(source, tuple(str(file) for file in files))
+
+
+def _files(
+    spec: SourceSpec, base: Path, suffixes: Mapping[str, object], place: Place
+) -> list[Path] | None:
+    """The local files that a path means, or None where it is a hub id."""
+    path = (base / Path(spec.path).expanduser()).resolve()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = sorted(f for f in path.rglob("*") if f.is_file() and _suffix(f) in suffixes)
+        if found:
+            return found
+        raise DiagnosticError(
+            _missing(spec, f"the folder `{path}` holds no data file", path / "*", place)
+        )
+    if _PATTERN.search(spec.path):
+        found = (
+            sorted(f.resolve() for f in base.glob(spec.path))
+            if not Path(spec.path).is_absolute()
+            else []
+        )
+        if found:
+            return found
+        raise DiagnosticError(
+            _missing(spec, f"no file matches `{spec.path}` in `{base}`", path, place)
+        )
+    if _HUB_ID.fullmatch(spec.path) and _suffix(path) not in suffixes:
+        return None
+    raise DiagnosticError(_missing(spec, f"there is no file `{path}`", path, place))
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lower()
+
+
+def _missing(spec: SourceSpec, finding: str, wanted: Path, place: Place) -> Diagnostic:
+    return Diagnostic(
+        DATA_NOT_FOUND,
+        f"`{spec.path}` is not there: {finding}",
+        place,
+        f"{_near(wanted)}paths are relative to the recipe's folder",
+    )
+
+
+def _near(wanted: Path) -> str:
+    """A file of the same folder with a similar name, or the names there are, to help."""
+    if not wanted.parent.is_dir():
+        return ""
+    names = sorted(f.name for f in wanted.parent.iterdir() if not f.name.startswith("."))
+    near = difflib.get_close_matches(wanted.name, names, n=1)
+    if near:
+        return f"did you mean `{near[0]}`? "
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    more = ", ..." if len(names) > _NAMES_SHOWN else ""
+    return f"the folder has {shown}{more}; " if names else ""
+
+
+def _unknown_kind(
+    spec: SourceSpec, files: list[Path], suffixes: Mapping[str, object], place: Place
+) -> Diagnostic:
+    return Diagnostic(
+        DATA_NOT_FOUND,
+        f"`{spec.path}` has a kind of file that its ending does not tell: `{files[0].name}`",
+        place,
+        f"set `source`, or use one of {', '.join(sorted(suffixes))}",
+    )
+
+
+def _read(source: Source, files: tuple[str, ...]) -> SourceFacts:
+    whole = sum(Path(file).stat().st_size for file in files) <= WHOLE_BYTES
+    rows = source.rows(files, max_chunks=None if whole else HEAD_CHUNKS)
+    if rows is None:
+        return SourceFacts(loader=source.type, files=files)
+    sample = tuple(located for chunk in rows.chunks for located in rows.read(chunk))
+    return SourceFacts(source.type, files, len(rows) if whole else None, sample)

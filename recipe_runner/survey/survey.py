@@ -1,0 +1,119 @@
+"""Looks at everything that a recipe names, without torch and without a network.
+
+The result is plain facts; `compiler` decides from them and reads nothing itself.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from recipe_runner.diagnostics import Diagnostic, DiagnosticError
+from recipe_runner.recipe.schema import Recipe
+from recipe_runner.recipe.sections import EvalSplit, SourceSpec
+from recipe_runner.survey.codes import OUTPUT_DISK_FULL, OUTPUT_NOT_WRITABLE
+from recipe_runner.survey.data import SourceFacts, survey_source
+from recipe_runner.survey.model import ModelFacts, survey_model
+from recipe_runner.survey.template import TemplateFacts, survey_template
+from recipe_runner.syntax import Document
+from recipe_runner.syntax import Path as KeyPath
+
+T = TypeVar("T")
+
+_SMALLEST_ROOM = 64 << 20
+"""Bytes below which a disk counts as full."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around a recipe: its data, its model, its tokenizer; None where something is missing."""
+
+    train: tuple[SourceFacts | None, ...]
+    eval: tuple[SourceFacts | None, ...]
+    model: ModelFacts | None
+    tokenizer: ModelFacts | None
+    template: TemplateFacts | None
+
+
+def survey(
+    recipe: Recipe, document: Document, base: Path, cwd: Path
+) -> tuple[Surroundings, tuple[Diagnostic, ...]]:
+    """Look around. `base` is the recipe's folder, `cwd` that of `output_dir`. Reports RR401-RR413."""
+    findings: list[Diagnostic] = []
+
+    def attempt(look: Callable[[], T]) -> T | None:
+        try:
+            return look()
+        except DiagnosticError as error:
+            findings.extend(error.diagnostics)
+            return None
+
+    def source(spec: SourceSpec, key: str, index: int) -> SourceFacts | None:
+        place = document.place(_spec_path(document, key, index))
+        return attempt(lambda: survey_source(spec, base, place))
+
+    def sources(specs: tuple[SourceSpec, ...], key: str) -> tuple[SourceFacts | None, ...]:
+        return tuple(source(spec, key, index) for index, spec in enumerate(specs))
+
+    evaluation = (
+        ()
+        if recipe.data.eval is None or isinstance(recipe.data.eval, EvalSplit)
+        else recipe.data.eval
+    )
+    name = recipe.model.name_or_path
+    model = attempt(
+        lambda: survey_model(name, base, "models", document.place(_name_path(document, "model")))
+    )
+    tokenizer = model
+    if recipe.tokenizer.name_or_path is not None:
+        other = recipe.tokenizer.name_or_path
+        place = document.place(_name_path(document, "tokenizer"))
+        tokenizer = attempt(lambda: survey_model(other, base, "tokenizers", place))
+    wanted = recipe.tokenizer.chat_template
+    template = attempt(
+        lambda: survey_template(wanted, base, document.place(("tokenizer", "chat_template")))
+    )
+    findings.extend(_output(recipe, document, cwd))
+    train = sources(recipe.data.train, "train")
+    return Surroundings(train, sources(evaluation, "eval"), model, tokenizer, template), tuple(
+        findings
+    )
+
+
+def _spec_path(document: Document, key: str, index: int) -> KeyPath:
+    """Where the path of a data set stands, in any of the forms a recipe may use."""
+    for path in (("data", key, index, "path"), ("data", key, index), ("data", key, "path")):
+        if path in document.spans:
+            return path
+    return ("data", key)
+
+
+def _name_path(document: Document, section: str) -> KeyPath:
+    full = (section, "name_or_path")
+    return full if full in document.spans else (section,)
+
+
+def _output(recipe: Recipe, document: Document, cwd: Path) -> list[Diagnostic]:
+    wanted = (cwd / Path(recipe.output_dir).expanduser()).absolute()
+    existing = wanted
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    place = document.place(("output_dir",))
+    if not existing.is_dir():
+        reason = f"`{existing}` is a file"
+    elif not os.access(existing, os.W_OK | os.X_OK) or os.statvfs(existing).f_flag & os.ST_RDONLY:
+        reason = f"`{existing}` cannot be written to"
+    elif (free := shutil.disk_usage(existing).free) < _SMALLEST_ROOM:
+        message = (
+            f"`output_dir` is {recipe.output_dir}, but its disk has {free / 2**20:.1f} MiB left"
+        )
+        help_text = "choose a folder on a disk with room"
+        return [Diagnostic(OUTPUT_DISK_FULL, message, place, help_text)]
+    else:
+        return []
+    message = f"`output_dir` is {recipe.output_dir}, but {reason}"
+    return [
+        Diagnostic(OUTPUT_NOT_WRITABLE, message, place, "choose a folder that you can write to")
+    ]
