@@ -1,0 +1,1 @@
+"""Turns a recipe and a machine into a plan, without side effects."""

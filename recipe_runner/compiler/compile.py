@@ -1,0 +1,224 @@
+"""From a resolved recipe to a plan. Pure: it reads nothing and knows no component by name."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from recipe_runner.compiler.compile_data import compile_data
+from recipe_runner.compiler.compile_launch import compile_launch
+from recipe_runner.compiler.resolved import ResolvedRecipe
+from recipe_runner.components.base import settled
+from recipe_runner.plan import (
+    Call,
+    ModelPlan,
+    MonitorPlan,
+    OutputFile,
+    OutputPlan,
+    Plan,
+    Requirement,
+    ScorePlan,
+    StepsPlan,
+    TokenizerPlan,
+)
+from recipe_runner.recipe.training import Training
+
+_AUTO_CLASS = {"causal_lm": "transformers:AutoModelForCausalLM"}
+
+RUN_FILES = (
+    OutputFile("recipe.yaml", "the recipe as written"),
+    OutputFile("resolved.yaml", "the recipe with every value set"),
+    OutputFile("plan.json", "this plan"),
+    OutputFile("environment.json", "versions, machine, command line"),
+    OutputFile("run.json", "state of the run"),
+    OutputFile("metrics.jsonl", "metrics, one JSON object a line"),
+    OutputFile("train.log", "everything that was logged"),
+    OutputFile("checkpoints/", "checkpoints to resume from"),
+)
+
+
+def compile_plan(resolved: ResolvedRecipe, *, text: str, path: str, run_dir: str) -> Plan:
+    """Compile the plan of a run. `text` is the recipe as written, `run_dir` an absolute path."""
+    recipe = resolved.recipe
+    adapter = recipe.adapter.compile(recipe.model.task) if recipe.adapter else None
+    launch = compile_launch(resolved, run_dir)
+    files = list(RUN_FILES)
+    if launch.accelerate_config is not None:
+        files.insert(3, OutputFile("accelerate.yaml", "accelerate's configuration"))
+    files.append(
+        OutputFile(
+            "model/", "the adapter" if adapter else "the trained model, tokenizer and model card"
+        )
+    )
+    return Plan(
+        name=recipe.name or PurePath(path).stem,
+        recipe_path=path,
+        recipe_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        algorithm=recipe.algorithm.type,
+        seed=recipe.seed,
+        model=_model(resolved),
+        tokenizer=_tokenizer(resolved),
+        data=compile_data(resolved),
+        trainer=Call(recipe.algorithm.trainer),
+        arguments=_arguments(resolved, run_dir),
+        steps=_steps(resolved),
+        monitor=_monitor(resolved),
+        launch=launch,
+        machine=resolved.machine,
+        outputs=OutputPlan(run_dir, tuple(files)),
+        quantization=recipe.quantization.compile() if recipe.quantization else None,
+        adapter=adapter,
+        description=recipe.description,
+        tags=recipe.tags,
+        requires=_requires(resolved),
+        derived=resolved.derived,
+    )
+
+
+def _model(resolved: ResolvedRecipe) -> ModelPlan:
+    model, facts = resolved.recipe.model, resolved.around.model
+    assert facts is not None, "a missing model is an error that ends before compiling"
+    return ModelPlan(
+        name_or_path=facts.path,
+        auto_class=_AUTO_CLASS[model.task],
+        load={
+            "revision": model.revision,
+            "dtype": settled(model.dtype),
+            "attn_implementation": model.attn_implementation,
+            "trust_remote_code": model.trust_remote_code,
+        },
+        local=facts.local,
+        random_init=model.random_init,
+        config_overrides=model.config_overrides,
+        freeze=model.freeze,
+        trainable_parameters=model.trainable_parameters,
+    )
+
+
+def _tokenizer(resolved: ResolvedRecipe) -> TokenizerPlan:
+    tokenizer, facts, template = (
+        resolved.recipe.tokenizer,
+        resolved.around.tokenizer,
+        resolved.around.template,
+    )
+    assert facts is not None, "a missing tokenizer is an error that ends before compiling"
+    assert template is not None, "a missing template is an error that ends before compiling"
+    own = tokenizer.name_or_path is None
+    special = tokenizer.special_tokens.model_dump(exclude_none=True)
+    return TokenizerPlan(
+        name_or_path=facts.path,
+        load={
+            "revision": tokenizer.revision or (resolved.recipe.model.revision if own else None),
+            "trust_remote_code": resolved.recipe.model.trust_remote_code,
+        },
+        special_tokens=special,
+        add_tokens=tokenizer.add_tokens,
+        resize_embeddings_multiple_of=tokenizer.resize_embeddings_multiple_of,
+        chat_template=template.text,
+        chat_template_source=template.source,
+        chat_template_kwargs=tokenizer.chat_template_kwargs,
+    )
+
+
+def _steps(resolved: ResolvedRecipe) -> StepsPlan:
+    training = resolved.recipe.training
+    return StepsPlan(
+        global_batch_size=settled(training.global_batch_size),
+        per_device=settled(training.per_device_train_batch_size),
+        accumulation=settled(training.gradient_accumulation_steps),
+        processes=settled(resolved.recipe.launch.num_processes),
+        per_epoch=resolved.steps_per_epoch,
+        total=resolved.total_steps,
+    )
+
+
+def _monitor(resolved: ResolvedRecipe) -> MonitorPlan:
+    training, score = resolved.recipe.training, resolved.recipe.score
+    watchdog = training.loss_watchdog
+    return MonitorPlan(
+        early_stopping_patience=training.early_stopping_patience,
+        early_stopping_threshold=training.early_stopping_threshold,
+        loss_watchdog_threshold=watchdog.threshold if watchdog else None,
+        loss_watchdog_patience=watchdog.patience
+        if watchdog
+        else MonitorPlan.loss_watchdog_patience,
+        score=ScorePlan(**score.model_dump()) if score else None,
+    )
+
+
+def _arguments(resolved: ResolvedRecipe, run_dir: str) -> Call:
+    """All arguments of the trainer; those that other sections decide come last."""
+    recipe = resolved.recipe
+    training, data, launch = recipe.training, recipe.data, recipe.launch
+    algorithm = recipe.algorithm
+    assert algorithm.upstream is not None
+    precision = settled(launch.mixed_precision)
+    arguments: dict[str, Any] = {
+        **training.arguments(),
+        **algorithm.arguments(),
+        "output_dir": f"{run_dir}/checkpoints",
+        "max_steps": training.max_steps if training.max_steps is not None else -1,
+        "max_length": settled(data.max_length),
+        "truncation_mode": data.truncation_mode,
+        "packing": data.packing is not None,
+        "eval_packing": data.eval_packing,
+        "save_steps": _interval(training.save_steps, training.saves_per_epoch, training),
+        "eval_steps": _interval(training.eval_steps, training.evals_per_epoch, training),
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
+        "use_cpu": settled(launch.use_cpu),
+        "seed": recipe.seed,
+        "data_seed": recipe.seed,
+        "run_name": recipe.name or None,
+        "report_to": [tracker.type for tracker in recipe.tracking] or "none",
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+    }
+    if data.packing is not None:
+        arguments["packing_strategy"] = data.packing
+    if not data.shuffle:
+        arguments["train_sampling_strategy"] = "sequential"
+    for tracker in recipe.tracking:
+        arguments.update(tracker.training_arguments())
+    if recipe.hub is not None:
+        arguments.update(
+            push_to_hub=True,
+            hub_model_id=recipe.hub.hub_model_id,
+            hub_private_repo=recipe.hub.private,
+            hub_strategy=recipe.hub.strategy,
+        )
+    return Call(algorithm.upstream, arguments)
+
+
+def _interval(steps: int | None, per_epoch: int | None, training: Training) -> float | int | None:
+    """Steps between two events, or a fraction of all steps where their number is not known.
+
+    Upstream takes a number of 1 or more as steps and one below 1 as a fraction, so a
+    fraction of exactly 1 is never written.
+    """
+    if steps is not None or per_epoch is None:
+        return steps
+    return min(1 / (per_epoch * training.num_train_epochs), 0.999)
+
+
+def _requires(resolved: ResolvedRecipe) -> tuple[Requirement, ...]:
+    recipe = resolved.recipe
+    wanted = list(recipe.quantization.requires) if recipe.quantization else []
+    for tracker in recipe.tracking:
+        wanted.append(Requirement(tracker.package, tracker.module, f"tracking: {tracker.type}"))
+    if resolved.sharding.package is not None:
+        package = resolved.sharding.package
+        wanted.append(Requirement(package, package, f"launch.strategy: {resolved.sharding.type}"))
+    if recipe.training.use_liger_kernel:
+        wanted.append(Requirement("liger-kernel", "liger_kernel", "training.use_liger_kernel"))
+    attention = _ATTENTION_PACKAGES.get(recipe.model.attn_implementation or "")
+    if attention is not None:
+        wanted.append(Requirement(*attention, "model.attn_implementation"))
+    return tuple(wanted)
+
+
+_ATTENTION_PACKAGES: Mapping[str, tuple[str, str]] = {
+    "flash_attention_2": ("flash-attn", "flash_attn"),
+    "flash_attention_3": ("flash-attn-3", "flash_attn_interface"),
+}
+"""Packages of attention kernels: the name to install and the name to import."""

@@ -1,0 +1,224 @@
+"""Decides what the recipe leaves open. The only place that writes into a recipe.
+
+Each function takes a draft and returns one with its decisions made, so the order
+below is the order in which values depend on each other.
+"""
+
+import math
+from collections.abc import Callable
+from functools import reduce
+
+from recipe_runner.compiler.resolve_batch import resolve_batch
+from recipe_runner.compiler.resolve_data import resolve_sources
+from recipe_runner.compiler.resolve_schedule import resolve_schedule
+from recipe_runner.compiler.resolved import Draft, ResolvedRecipe, ResolvedSource
+from recipe_runner.components.base import discover, settled
+from recipe_runner.components.sharding import Sharding
+from recipe_runner.diagnostics import Diagnostic
+from recipe_runner.plan import MachinePlan
+from recipe_runner.recipe.schema import Recipe
+from recipe_runner.recipe.sections import EvalSplit
+from recipe_runner.survey import Surroundings
+from recipe_runner.syntax import Document
+
+DEFAULT_MAX_LENGTH = 2048
+"""Tokens; covers most chat data."""
+
+
+def resolve(
+    recipe: Recipe, machine: MachinePlan, around: Surroundings, document: Document
+) -> tuple[ResolvedRecipe | None, tuple[Diagnostic, ...]]:
+    """Decide every open value of `recipe` for `machine`, each with its reason.
+
+    The result is None where a format cannot be told (RR407) or a batch cannot be
+    split (RR301); then the diagnostics say what to change.
+    """
+    draft = Draft(recipe, machine, around)
+    draft = reduce(lambda d, decide: decide(d), _DECISIONS, draft)
+    train, evaluation, draft, findings = resolve_sources(draft, document)
+    rows = _training_rows(draft.recipe, train)
+    per_epoch = total = None
+    training = draft.recipe.training
+    global_batch = settled(training.global_batch_size)
+    if rows is not None and draft.recipe.data.packing is None:
+        per_epoch = max(
+            1,
+            rows // global_batch
+            if training.dataloader_drop_last
+            else math.ceil(rows / global_batch),
+        )
+        total = math.ceil(per_epoch * training.num_train_epochs)
+    if training.max_steps is not None:
+        total = training.max_steps
+    draft = resolve_schedule(draft, per_epoch, total)
+    sharding = draft.recipe.launch.strategy
+    assert isinstance(sharding, Sharding)
+    return ResolvedRecipe(
+        recipe=draft.recipe,
+        machine=machine,
+        around=around,
+        train=train,
+        eval=evaluation,
+        sharding=sharding,
+        steps_per_epoch=per_epoch,
+        total_steps=total,
+        derived=draft.derived,
+    ), findings
+
+
+def _processes(draft: Draft) -> Draft:
+    launch, machine = draft.recipe.launch, draft.machine
+    if launch.use_cpu == "auto":
+        reason = "the machine has GPUs" if machine.accelerators else "the machine has no GPU"
+        draft = draft.decide("launch.use_cpu", machine.accelerators == 0, reason)
+    cpu = settled(draft.recipe.launch.use_cpu)
+    if launch.num_processes == "auto":
+        if cpu:
+            draft = draft.decide(
+                "launch.num_processes", launch.num_machines, "one process per machine without GPUs"
+            )
+        else:
+            count = machine.accelerators * launch.num_machines
+            each = (
+                "the machine has"
+                if launch.num_machines == 1
+                else f"each of {launch.num_machines} machines has"
+            )
+            reason = f"one process per GPU, and {each} {machine.accelerators}"
+            draft = draft.decide("launch.num_processes", count, reason)
+    count = settled(draft.recipe.launch.num_processes)
+    if launch.strategy == "auto":
+        kinds: list[type[Sharding]] = list(discover("recipe_runner.components.shardings").values())  # type: ignore[arg-type]
+        plain = next(kind for kind in kinds if kind.is_default and kind.many == (count > 1))
+        reason = (
+            f"{count} processes, and each holds the whole model" if count > 1 else "one process"
+        )
+        draft = draft.decide(
+            "launch.strategy", plain.model_validate({"type": plain.type_name()}), reason
+        )
+    return draft
+
+
+def _precision(draft: Draft) -> Draft:
+    recipe, machine = draft.recipe, draft.machine
+    cpu = settled(recipe.launch.use_cpu)
+    if recipe.launch.mixed_precision == "auto":
+        if cpu:
+            draft = draft.decide(
+                "launch.mixed_precision", "no", "float32 is exact and fast enough on a CPU"
+            )
+        elif machine.bf16:
+            draft = draft.decide(
+                "launch.mixed_precision", "bf16", f"{machine.kind} computes in bfloat16"
+            )
+        else:
+            draft = draft.decide(
+                "launch.mixed_precision", "fp16", f"{machine.kind} has no bfloat16"
+            )
+    half = {"bf16": "bfloat16", "fp16": "float16", "no": "float32"}[
+        settled(draft.recipe.launch.mixed_precision)
+    ]
+    if recipe.model.dtype == "auto":
+        if recipe.adapter is not None or recipe.quantization is not None:
+            reason = "the base is frozen, so it is loaded in the type of the computation"
+            draft = draft.decide("model.dtype", half, reason)
+        else:
+            draft = draft.decide(
+                "model.dtype",
+                "float32",
+                "weights that train are kept in float32; the computation is cast",
+            )
+    quantization = draft.recipe.quantization
+    if quantization is not None:
+        for field in quantization.compute_dtype_fields:
+            if getattr(quantization, field) == "auto":
+                draft = draft.decide(f"quantization.{field}", half, "the type of the computation")
+    return draft
+
+
+def _adapter(draft: Draft) -> Draft:
+    adapter = draft.recipe.adapter
+    if adapter is not None:
+        for field, value, because in adapter.decide():
+            draft = draft.decide(f"adapter.{field}", value, because)
+    return draft
+
+
+def _learning_rate(draft: Draft) -> Draft:
+    recipe = draft.recipe
+    if recipe.training.learning_rate != "auto":
+        return draft
+    algorithm = recipe.algorithm
+    if recipe.adapter is not None:
+        rate = algorithm.recommended_learning_rate_with_adapter
+        reason = f"recommended for {algorithm.type} with an adapter"
+    else:
+        rate = algorithm.recommended_learning_rate
+        reason = f"recommended for {algorithm.type} in full"
+    return draft.decide("training.learning_rate", rate, reason)
+
+
+def _memory(draft: Draft) -> Draft:
+    recipe = draft.recipe
+    cpu = settled(recipe.launch.use_cpu)
+    sharding = recipe.launch.strategy
+    if recipe.training.activation_checkpointing == "auto":
+        if cpu:
+            value, reason = (
+                False,
+                "memory is rarely short on a CPU, and it costs about a third of the speed",
+            )
+        elif isinstance(sharding, Sharding) and sharding.checkpoints_activations:
+            value, reason = False, "the launch strategy checkpoints activations itself"
+        else:
+            value, reason = True, "activations of long rows seldom fit a GPU otherwise"
+        draft = draft.decide("training.activation_checkpointing", value, reason)
+    if recipe.training.dataloader_pin_memory == "auto":
+        reason = "there is no GPU to copy to" if cpu else "copies to a GPU are faster"
+        draft = draft.decide("training.dataloader_pin_memory", not cpu, reason)
+    return draft
+
+
+def _length(draft: Draft) -> Draft:
+    data = draft.recipe.data
+    if data.num_proc == "auto":
+        draft = draft.decide(
+            "data.num_proc",
+            draft.machine.cpus,
+            f"one per core, and the machine has {draft.machine.cpus}",
+        )
+    if data.max_length != "auto":
+        return draft
+    model = draft.around.model
+    context = model.context_length if model else None
+    if context is not None and context < DEFAULT_MAX_LENGTH:
+        return draft.decide("data.max_length", context, "the model's context length")
+    return draft.decide("data.max_length", DEFAULT_MAX_LENGTH, "the default, in tokens")
+
+
+def _training_rows(recipe: Recipe, train: tuple[ResolvedSource, ...]) -> int | None:
+    """Rows that train, as far as they are known before the run."""
+    counts = [source.facts.rows for source in train]
+    if recipe.data.mix.strategy == "interleave" or None in counts:
+        return None
+    used = 0
+    for source, count in zip(train, counts, strict=True):
+        assert count is not None
+        rows = min(count, source.spec.limit or count)
+        fraction = source.spec.fraction_of_rows
+        used += rows if fraction is None else max(1, round(rows * fraction))
+    if not isinstance(recipe.data.eval, EvalSplit):
+        return used
+    split = recipe.data.eval.split
+    return used - int(split if split >= 1 else math.ceil(used * split))
+
+
+_DECISIONS: tuple[Callable[[Draft], Draft], ...] = (
+    _processes,
+    _precision,
+    _adapter,
+    resolve_batch,
+    _learning_rate,
+    _memory,
+    _length,
+)

@@ -1,0 +1,143 @@
+"""Decides the format of each data set and which of its tokens train."""
+
+from recipe_runner.compiler.codes import (
+    ALGORITHM_DATA_MISMATCH,
+    FORMAT_NOT_RECOGNISED,
+    NO_COMPLETION,
+)
+from recipe_runner.compiler.resolved import Draft, Path, ResolvedSource
+from recipe_runner.components.base import discover
+from recipe_runner.components.format import Format
+from recipe_runner.diagnostics import Diagnostic
+from recipe_runner.plan import LossOn, Shape
+from recipe_runner.recipe.sections import EvalSplit, SourceSpec
+from recipe_runner.rows import Row, rename
+from recipe_runner.survey.data import SourceFacts
+from recipe_runner.syntax import Document, dotted
+
+_LOSS: dict[Shape, tuple[LossOn, str]] = {
+    "preference": ("completion", "pairs train on their answers"),
+    "conversation": ("assistant", "conversations train on the assistant's turns"),
+    "prompt_completion": ("completion", "a prompt and its completion train on the completion"),
+    "text": ("all", "plain text trains on every token"),
+}
+
+_MASKS: dict[Shape, tuple[LossOn, ...]] = {
+    "preference": ("completion",),
+    "conversation": ("assistant", "last_assistant"),
+    "prompt_completion": ("completion",),
+    "text": (),
+}
+
+Resolved = tuple[ResolvedSource, ...]
+
+
+def resolve_sources(
+    draft: Draft, document: Document
+) -> tuple[Resolved, Resolved, Draft, tuple[Diagnostic, ...]]:
+    """Decide formats and loss masks. Data sets that were not found are left out."""
+    findings: list[Diagnostic] = []
+    train, draft = _resolve_all(
+        draft, "train", draft.recipe.data.train, draft.around.train, document, findings
+    )
+    held = draft.recipe.data.eval
+    specs = () if held is None or isinstance(held, EvalSplit) else held
+    evaluation, draft = _resolve_all(draft, "eval", specs, draft.around.eval, document, findings)
+    return train, evaluation, draft, tuple(findings)
+
+
+def _resolve_all(
+    draft: Draft,
+    key: str,
+    specs: tuple[SourceSpec, ...],
+    facts: tuple[SourceFacts | None, ...],
+    document: Document,
+    findings: list[Diagnostic],
+) -> tuple[Resolved, Draft]:
+    resolved = []
+    for index, (spec, found) in enumerate(zip(specs, facts, strict=True)):
+        path = _path(document, key, index)
+        if found is None:
+            continue
+        format_, draft = _format(draft, spec, found, path, document, findings)
+        if format_ is None:
+            continue
+        loss_on, draft = _loss(draft, format_, path, document, findings)
+        resolved.append(ResolvedSource(path, spec, found, format_, loss_on))
+    return tuple(resolved), draft
+
+
+def _path(document: Document, key: str, index: int) -> Path:
+    """Where a data set stands in the recipe, which may leave out a list of one."""
+    full: Path = ("data", key, index)
+    return full if full in document.spans else ("data", key)
+
+
+def _format(
+    draft: Draft,
+    spec: SourceSpec,
+    found: SourceFacts,
+    path: Path,
+    document: Document,
+    findings: list[Diagnostic],
+) -> tuple[Format | None, Draft]:
+    if isinstance(spec.format, Format):
+        return spec.format, draft
+    kinds: list[type[Format]] = list(discover("recipe_runner.components.formats").values())  # type: ignore[arg-type]
+    kinds.sort(key=lambda kind: kind.rank)
+    row = found.first_row
+    names = ", ".join(kind.type_name() for kind in kinds)
+    place = document.place((*path, "path") if (*path, "path") in document.spans else path)
+    if row is None and not found.sample:
+        message = f"the format of `{spec.path}` cannot be told before its rows are read"
+        findings.append(
+            Diagnostic(FORMAT_NOT_RECOGNISED, message, place, f"set `format` to one of {names}")
+        )
+        return None, draft
+    if row is None:
+        return None, draft  # every row is broken, which is told row by row
+    row = _renamed(row, spec)
+    for kind in kinds:
+        because = kind.recognises(row)
+        if because is not None:
+            format_ = kind.model_validate({"type": kind.type_name(), **kind.when_recognised})
+            shown = format_.options() | {"type": format_.type}
+            return format_, draft.note(f"{dotted(path)}.format", shown, because)
+    have = ", ".join(f"`{column}`" for column in row) or "none"
+    message = f"the format of `{spec.path}` is not recognised from its columns: {have}"
+    help_text = f"set `format` to one of {names}, with the names of its columns"
+    findings.append(Diagnostic(FORMAT_NOT_RECOGNISED, message, place, help_text))
+    return None, draft
+
+
+def _renamed(row: Row, spec: SourceSpec) -> Row:
+    present = {ours: theirs for ours, theirs in spec.columns.items() if theirs in row}
+    return rename(row, present)
+
+
+def _loss(
+    draft: Draft, format_: Format, path: Path, document: Document, findings: list[Diagnostic]
+) -> tuple[LossOn, Draft]:
+    wanted = draft.recipe.data.loss_on
+    shapes = draft.recipe.algorithm.example_shapes
+    place = document.place((*path, "format") if (*path, "format") in document.spans else path)
+    if format_.shape not in shapes:
+        name = draft.recipe.algorithm.type
+        message = f"`{dotted(path)}` holds {format_.shape} examples, which {name} cannot learn from"
+        help_text = f"{name} takes {', '.join(shapes)} examples"
+        findings.append(Diagnostic(ALGORITHM_DATA_MISMATCH, message, place, help_text))
+    value, because = _LOSS[format_.shape]
+    if wanted == "auto":
+        return value, draft.note(f"{dotted(path)}.loss_on", value, because)
+    if wanted != "all" and wanted not in _MASKS[format_.shape]:
+        message = f"`data.loss_on` is {wanted}, but `{dotted(path)}` holds {format_.shape} examples"
+        masks = ", ".join(("auto", "all", *_MASKS[format_.shape]))
+        findings.append(
+            Diagnostic(
+                NO_COMPLETION,
+                message,
+                document.place(("data", "loss_on")),
+                f"choices here: {masks}",
+            )
+        )
+    return wanted, draft

@@ -1,0 +1,40 @@
+"""Rules between options: each compares values that are fine by themselves."""
+
+from recipe_runner.compiler.resolved import ResolvedRecipe
+from recipe_runner.compiler.rules import batch, data, extra, launch, weights
+from recipe_runner.compiler.rules.rule import Check, Finding, Rule
+from recipe_runner.diagnostics import Code, Diagnostic
+from recipe_runner.syntax import Document
+
+_MODULES = (batch, weights, launch, data, extra)
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted(
+        (
+            value
+            for module in _MODULES
+            for value in vars(module).values()
+            if isinstance(value, Rule)
+        ),
+        key=lambda rule: rule.code.id,
+    )
+)
+CODES: tuple[Code, ...] = tuple(rule.code for rule in RULES)
+
+
+def check(resolved: ResolvedRecipe, document: Document) -> tuple[Diagnostic, ...]:
+    """Apply every rule. Findings about rows come with them."""
+    found = [
+        _diagnostic(finding, rule.code, document)
+        for rule in RULES
+        for finding in rule.check(resolved)
+    ]
+    return (*found, *data.rows_do_not_fit(resolved, document))
+
+
+def _diagnostic(finding: Finding, code: Code, document: Document) -> Diagnostic:
+    place = document.place(finding.path, of_key=finding.of_key)
+    return Diagnostic(code, finding.message, place, finding.help)
+
+
+__all__ = ["CODES", "RULES", "Check", "check"]

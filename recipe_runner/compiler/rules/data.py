@@ -1,0 +1,156 @@
+"""Rules about the data section and the rows of data files."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from recipe_runner.compiler.compile_data import compile_source
+from recipe_runner.compiler.resolved import ResolvedRecipe, ResolvedSource
+from recipe_runner.compiler.rules.rule import Finding, rule
+from recipe_runner.components.format import untrainable
+from recipe_runner.diagnostics import Diagnostic, Place, Related
+from recipe_runner.rows import RowProblem, Tally, findings, rename
+from recipe_runner.rows.codes.files import NO_ROWS
+from recipe_runner.syntax import Document
+
+
+@rule("RR331", "mix-does-not-fit")
+def mix_does_not_fit(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    Data sets are interleaved and their probabilities are incomplete or do not add up to 1, or
+    a probability is given although nothing is interleaved.
+
+    ## Why it matters
+
+    A probability without interleaving would have no effect; missing ones would be guessed.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data:
+      train:
+        - {path: data/chat.jsonl, probability: 0.5}  # <- RR331
+        - {path: data/chat.jsonl, probability: 0.5}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data:
+      train:
+        - {path: data/chat.jsonl, probability: 0.5}
+        - {path: data/chat.jsonl, probability: 0.5}
+      mix: {strategy: interleave}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    given = [source.spec.probability for source in resolved.train]
+    stated = [p for p in given if p is not None]
+    if resolved.recipe.data.mix.strategy != "interleave":
+        for source in resolved.train:
+            if source.spec.probability is not None:
+                message = "`probability` has no effect, because the data sets are concatenated"
+                help_text = "set `data.mix: {strategy: interleave}`, or use `fraction_of_rows`"
+                yield Finding((*source.path, "probability"), message, help_text, of_key=True)
+        return
+    if stated and (len(stated) < len(given) or abs(sum(stated) - 1) > 1e-6):
+        message = (
+            f"the probabilities of {len(given)} data sets add up to {sum(stated):g}, "
+            f"with {len(given) - len(stated)} missing"
+        )
+        yield Finding(
+            ("data", "mix"), message, "give each data set one, adding up to 1, or none at all"
+        )
+
+
+@rule("RR332", "packing-not-supported")
+def packing_not_supported(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    Packing is asked for with an algorithm that cannot pack, or with an option that packing
+    rules out.
+
+    ## Why it matters
+
+    Packed rows hold several examples; an algorithm that compares whole rows, or an order by
+    length, has no meaning there.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl, packing: bfd}  # <- RR332
+    algorithm: sft
+    training: {train_sampling_strategy: group_by_length}
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl, packing: bfd}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    recipe = resolved.recipe
+    if recipe.data.packing is None:
+        if recipe.data.eval_packing:
+            message = "`data.eval_packing` needs `data.packing`, which says how to pack"
+            yield Finding(("data", "eval_packing"), message, "set `data.packing` too", of_key=True)
+        return
+    path = ("data", "packing")
+    if not recipe.algorithm.supports_packing:
+        yield Finding(
+            path, f"`data.packing` is not for {recipe.algorithm.type}", "remove it", of_key=True
+        )
+    strategy = recipe.training.train_sampling_strategy
+    if strategy not in ("random", "sequential"):
+        message = f"`data.packing` fills rows to one length, so `train_sampling_strategy: {strategy}` has no effect"
+        yield Finding(path, message, "keep one of the two", of_key=True)
+
+
+def rows_do_not_fit(resolved: ResolvedRecipe, document: Document) -> Iterator[Diagnostic]:
+    """What is wrong with the rows at hand, by each data set's policy; the run reads the others."""
+    for source in (*resolved.train, *resolved.eval):
+        if source.facts.rows == 0:
+            place = Place(source.facts.files[0])
+            message = f"`{source.spec.path}` has no rows"
+            yield Diagnostic(NO_ROWS, message, place, "write the data again")
+        elif source.facts.sample:
+            named = Related("the data set is named here", _named(source, document))
+            for found in findings.of(compile_source(source), _tally(source), document.path):
+                yield replace(found, related=(*found.related, named))
+
+
+def _named(source: ResolvedSource, document: Document) -> Place:
+    path = (*source.path, "path")
+    return document.place(path if path in document.spans else source.path)
+
+
+def _tally(source: ResolvedSource) -> Tally:
+    tally = Tally()
+    for where, row in source.facts.sample:
+        tally.read += 1
+        problem = row if isinstance(row, RowProblem) else None
+        if not isinstance(row, RowProblem):
+            try:
+                example = source.format.to_example(rename(row, source.spec.columns))
+                problem = untrainable(example, source.loss_on)
+            except RowProblem as error:
+                problem = error
+        if problem is None:
+            tally.used += 1
+        else:
+            tally.fault(where, problem)
+    return tally

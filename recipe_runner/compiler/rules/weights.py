@@ -1,0 +1,382 @@
+"""Rules about which weights are loaded and which train."""
+
+from collections.abc import Iterator
+
+from recipe_runner.compiler.resolved import ResolvedRecipe
+from recipe_runner.compiler.rules.rule import Finding, rule
+from recipe_runner.components.base import settled
+
+
+@rule("RR311", "quantized-without-adapter")
+def quantized_without_adapter(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The base model is quantized, and no adapter is asked for.
+
+    ## Why it matters
+
+    Weights of a few bits cannot be trained; only an adapter beside them can. Upstream says so
+    after the model was loaded.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    quantization: bnb_4bit  # <- RR311
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    quantization: bnb_4bit
+    adapter: lora
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    quantization = resolved.recipe.quantization
+    if quantization is not None and quantization.needs_adapter and resolved.recipe.adapter is None:
+        message = f"the base is quantized with {quantization.type}, whose weights cannot train, and there is no adapter"
+        yield Finding(("quantization",), message, "add `adapter: lora`, or remove `quantization`")
+
+
+@rule("RR312", "random-weights-frozen")
+def random_weights_frozen(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The model starts from random weights, and these weights will not train, because they are
+    quantized or because only an adapter trains.
+
+    ## Why it matters
+
+    An adapter on random weights learns next to nothing.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: org/model-id, random_init: true}  # <- RR312
+    adapter: lora
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: org/model-id, random_init: true}
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    recipe = resolved.recipe
+    if recipe.model.random_init and (recipe.adapter is not None or recipe.quantization is not None):
+        message = "`model.random_init` gives random weights that stay as they are, since only an adapter trains"
+        yield Finding(
+            ("model", "random_init"),
+            message,
+            "remove `adapter` and `quantization`, or `random_init`",
+        )
+
+
+@rule("RR313", "freeze-with-adapter")
+def freeze_with_adapter(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    `model.freeze` or `model.trainable_parameters` is given beside an adapter.
+
+    ## Why it matters
+
+    An adapter already freezes the whole model; the patterns would have no effect, or freeze
+    the adapter.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: org/model-id, freeze: [embed_tokens]}  # <- RR313
+    adapter: lora
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: org/model-id, freeze: [embed_tokens]}
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    model = resolved.recipe.model
+    for key, given in (
+        ("freeze", model.freeze),
+        ("trainable_parameters", model.trainable_parameters),
+    ):
+        if given and resolved.recipe.adapter is not None:
+            message = f"`model.{key}` has no effect, because an adapter freezes the whole model"
+            yield Finding(("model", key), message, "remove it, or the adapter", of_key=True)
+
+
+@rule("RR314", "learning-rate-far-off", "warning")
+def learning_rate_far_off(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The learning rate is more than ten times above or below what is usual for this algorithm
+    with, or without, an adapter.
+
+    ## Why it matters
+
+    Adapters want about ten times the rate of full fine-tuning; a rate copied from the one to
+    the other is the most frequent reason for a run that diverges or does not learn.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training:
+      learning_rate: 1e-3  # <- RR314
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training:
+      learning_rate: 1e-5
+    output_dir: runs/x
+    ```
+    """
+    recipe = resolved.recipe
+    rate = settled(recipe.training.learning_rate)
+    usual = recipe.algorithm.recommended_learning_rate
+    kind = "in full"
+    if recipe.adapter is not None:
+        usual, kind = recipe.algorithm.recommended_learning_rate_with_adapter, "with an adapter"
+    if recipe.model.random_init or usual / 10 <= rate <= usual * 10:
+        return
+    times = rate / usual if rate > usual else usual / rate
+    way = "above" if rate > usual else "below"
+    message = (
+        f"`training.learning_rate` is {rate:g}, {times:.0f} times {way} what is usual "
+        f"for {recipe.algorithm.type} {kind}, {usual:g}"
+    )
+    yield Finding(
+        ("training", "learning_rate"),
+        message,
+        f"use `auto` or a value near {usual:g} if this is a slip",
+    )
+
+
+@rule("RR315", "model-without-weights")
+def model_without_weights(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The model is a folder without a configuration, or without safetensors weights to load.
+
+    ## Why it matters
+
+    Weights in pickle files can run code when they are loaded, so only safetensors are; and a
+    folder of the wrong level is a frequent slip.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: shipped:quickstart  # <- RR315
+    tokenizer: shipped:quickstart
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: shipped:quickstart, random_init: true}
+    tokenizer: shipped:quickstart
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    facts, model = resolved.around.model, resolved.recipe.model
+    if facts is None or not facts.local:
+        return
+    if not facts.config:
+        yield Finding(
+            ("model",),
+            f"`{model.name_or_path}` has no `config.json`",
+            "name the folder that holds the model itself",
+        )
+    elif not facts.has_weights and not model.random_init:
+        help_text = (
+            "set `random_init: true` to train from scratch, or convert the weights to safetensors"
+        )
+        yield Finding(("model",), f"`{model.name_or_path}` has no safetensors weights", help_text)
+
+
+@rule("RR316", "max-length-beyond-context")
+def max_length_beyond_context(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    `data.max_length` is more than the model's context length.
+
+    ## Why it matters
+
+    Positions that the model never saw give noise, and with absolute positions an error in the
+    middle of the run, at the first row that is long enough.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: shipped:quickstart, random_init: true}
+    tokenizer: shipped:quickstart
+    data: {train: data/chat.jsonl, max_length: 4096}  # <- RR316
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: shipped:quickstart, random_init: true}
+    tokenizer: shipped:quickstart
+    data: {train: data/chat.jsonl, max_length: 128}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    model, overrides = resolved.around.model, resolved.recipe.model.config_overrides
+    stated = overrides.get("max_position_embeddings")
+    context = stated if isinstance(stated, int) else model.context_length if model else None
+    length = settled(resolved.recipe.data.max_length)
+    if context is not None and length > context:
+        message = f"`data.max_length` is {length} tokens, but the model's context is {context}"
+        help_text = f"use at most {context}, or set `model.config_overrides` for a longer context"
+        yield Finding(("data", "max_length"), message, help_text)
+
+
+@rule("RR317", "tokenizer-missing")
+def tokenizer_missing(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The folder of the model, or of the tokenizer, holds no tokenizer.
+
+    ## Why it matters
+
+    Nothing can be turned into tokens; upstream reports a hub error that hides the reason.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: shipped:quickstart, random_init: true}  # <- RR317
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: shipped:quickstart, random_init: true}
+    tokenizer: shipped:quickstart
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    facts = resolved.around.tokenizer
+    if facts is None or not facts.local or facts.has_tokenizer:
+        return
+    own = resolved.recipe.tokenizer.name_or_path
+    yield Finding(
+        ("tokenizer",) if own else ("model",),
+        f"`{own or resolved.recipe.model.name_or_path}` holds no tokenizer",
+        "set `tokenizer.name_or_path` to a folder or hub id that has one",
+    )
+
+
+@rule("RR318", "chat-template-missing")
+def chat_template_missing(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The data are conversations, and the tokenizer has no chat template to render them with.
+
+    ## Why it matters
+
+    There is no default: the template decides every token, and must be the one that the model
+    is served with.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    tokenizer: tiny  # <- RR318
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ```json tiny/tokenizer_config.json
+    {"tokenizer_class": "TokenizersBackend"}
+    ```
+
+    ## Instead
+
+    For a base model `chatml` is the usual choice.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    tokenizer: {name_or_path: tiny, chat_template: chatml}
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    facts, template = resolved.around.tokenizer, resolved.around.template
+    if (
+        facts is None
+        or not facts.local
+        or not facts.has_tokenizer
+        or facts.chat_template is not None
+    ):
+        return
+    if template is None or template.text is not None:
+        return
+    for source in (*resolved.train, *resolved.eval):
+        if source.format.renders_chat:
+            message = (
+                f"`{source.spec.path}` holds conversations, but the tokenizer has no chat template"
+            )
+            yield Finding(
+                ("tokenizer",), message, "set `tokenizer.chat_template`, such as `chatml`"
+            )
+            return
