@@ -21,6 +21,9 @@ from recipe_runner.recipe.sections import EvalSplit
 from recipe_runner.survey import Surroundings
 from recipe_runner.syntax import Document
 
+SPARE_TOKENS = ("<|finetune_right_pad_id|>", "<|pad|>", "<pad>", "[PAD]", "<|endoftext|>", "<unk>")
+"""Tokens that nothing else uses while training, in the order in which they are taken to pad."""
+
 DEFAULT_MAX_LENGTH = 2048
 """Tokens; covers most chat data."""
 
@@ -196,6 +199,23 @@ def _length(draft: Draft) -> Draft:
     return draft.decide("data.max_length", DEFAULT_MAX_LENGTH, "the default, in tokens")
 
 
+def _padding(draft: Draft) -> Draft:
+    """Choose a token to pad with where the tokenizer has none, or only its end of sequence."""
+    tokens, facts = draft.recipe.tokenizer.special_tokens, draft.around.tokenizer
+    if tokens.pad_token is not None or facts is None or not facts.tokenizer_config:
+        return draft
+    own = facts.special_token("pad_token")
+    end = tokens.eos_token or facts.special_token("eos_token")
+    if own is not None and own != end:
+        return draft
+    spare = next((t for t in SPARE_TOKENS if t in facts.added_tokens and t != end), None)
+    if spare is None:
+        return draft
+    lack = "has none" if own is None else "pads with its end-of-sequence token"
+    reason = f"the tokenizer {lack}, and this one is spare"
+    return draft.decide("tokenizer.special_tokens.pad_token", spare, reason)
+
+
 def _training_rows(recipe: Recipe, train: tuple[ResolvedSource, ...]) -> int | None:
     """Rows that train, as far as they are known before the run."""
     counts = [source.facts.rows for source in train]
@@ -221,4 +241,5 @@ _DECISIONS: tuple[Callable[[Draft], Draft], ...] = (
     _learning_rate,
     _memory,
     _length,
+    _padding,
 )

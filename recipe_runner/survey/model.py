@@ -32,6 +32,24 @@ class ModelFacts:
     chat_template: str | None = None
 
     @property
+    def added_tokens(self) -> tuple[str, ...]:
+        """Tokens that stand beside the vocabulary proper, as far as the configuration lists them."""
+        listed = self.tokenizer_config.get("added_tokens_decoder")
+        entries = listed.values() if isinstance(listed, Mapping) else ()
+        return tuple(
+            str(entry["content"])
+            for entry in entries
+            if isinstance(entry, Mapping) and "content" in entry
+        )
+
+    def special_token(self, name: str) -> str | None:
+        """The tokenizer's own special token by its key ("pad_token"), where it has one."""
+        value = self.tokenizer_config.get(name)
+        if isinstance(value, Mapping):
+            value = value.get("content")
+        return value if isinstance(value, str) else None
+
+    @property
     def context_length(self) -> int | None:
         """The longest row the model takes, in tokens; None where its configuration does not say."""
         text = self.config.get("text_config") or self.config
