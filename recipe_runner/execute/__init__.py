@@ -1,0 +1,1 @@
+"""Runs a plan. The only package that imports the torch stack."""

@@ -1,0 +1,42 @@
+"""What tokenizing is told and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recipe_runner.plan.data import LossOn, Overlong
+
+IGNORED = -100
+"""The label of a token that the loss is not taken on (torch's `ignore_index`)."""
+
+
+@dataclass(frozen=True)
+class TokenizeSettings:
+    """How examples become tokens.
+
+    `max_length` is in tokens, None keeps rows whole. `truncation_mode` says which end of
+    an overlong row stays. `chat_template` is Jinja text, None means the tokenizer's own;
+    `chat_template_kwargs` go to it, and a row's own `chat_template_kwargs` win over them.
+    """
+
+    loss_on: LossOn
+    max_length: int | None = None
+    overlong: Overlong = "truncate"
+    chat_template: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    truncation_mode: Literal["keep_start", "keep_end"] = "keep_start"
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """One row, ready for the collator.
+
+    `labels` holds the token's id where the loss is taken and -100 elsewhere; `truncated`
+    counts the tokens that were cut off.
+    """
+
+    input_ids: list[int]
+    labels: list[int]
+    truncated: int = 0
