@@ -1,0 +1,134 @@
+"""What only the real preparation of data can find: faults of reading and of the cache."""
+
+from __future__ import annotations
+
+from recipe_runner.diagnostics import Code
+
+HUB_DATASET_UNREACHABLE = Code(
+    id="RR426",
+    name="hub-dataset-unreachable",
+    page="""
+    ## What it means
+
+    A data set of the hub cannot be fetched.
+    There is no connection, no data set of this id and revision, or no permission to read it.
+
+    ## Why it matters
+
+    The run has no rows. Where the data set was fetched before at the same revision, no
+    connection is needed.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: {path: org/no-such-dataset, format: messages}}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ## Instead
+
+    Check the id and `revision`, log in with `hf auth login` where the data set is private
+    or gated, or fetch it elsewhere and name the local files.
+    """,
+)
+
+DATA_UNREADABLE = Code(
+    id="RR428",
+    name="data-unreadable",
+    page="""
+    ## What it means
+
+    A data file or data set exists and cannot be read as a whole.
+    It is damaged, of another kind than its ending says, not permitted, or it was changed
+    while it was read.
+
+    ## Why it matters
+
+    There is no row to point at, so `on_bad_row: skip` cannot help.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: {path: data/chat.parquet, format: messages}}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ```text data/chat.parquet
+    this is not a Parquet file
+    ```
+
+    ## Instead
+
+    Write or fetch the file again, give it the ending of its real kind, and look at its
+    permissions.
+    """,
+)
+
+PREPARATION_KILLED = Code(
+    id="RR429",
+    name="preparation-killed",
+    page="""
+    ## What it means
+
+    One of the processes that prepare the data was killed from outside.
+
+    ## Why it matters
+
+    Most often the machine or the container ran out of memory, and the system chose this
+    process. Nothing half-done is kept.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/rows-of-a-hundred-megabytes.jsonl, num_proc: 64}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ## Instead
+
+    Use fewer processes with `data.num_proc`, give the container more memory, or split very
+    long rows.
+    """,
+)
+
+CACHE_UNUSABLE = Code(
+    id="RR430",
+    name="cache-unusable",
+    page="""
+    ## What it means
+
+    Prepared data cannot be written to the cache: the disk is full, or the folder cannot be
+    created or written.
+
+    ## Why it matters
+
+    Training reads prepared rows from the cache, mapped into memory. Nothing half-written is
+    ever used.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/larger-than-the-disk.jsonl}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ## Instead
+
+    Free space, or name another folder with the environment variable `RECIPE_RUNNER_CACHE`.
+    Prepared data take 8 bytes per token. Every folder in `prepared` there can be removed.
+    """,
+)
+
+CODES = (HUB_DATASET_UNREACHABLE, DATA_UNREADABLE, PREPARATION_KILLED, CACHE_UNUSABLE)

@@ -1,0 +1,64 @@
+"""Which commit of a hub data set a revision names, also when there is no connection."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from recipe_runner.diagnostics import DiagnosticError
+from recipe_runner.execute.data.tables import unreachable
+from recipe_runner.plan import SourcePlan
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def commit_of(source: SourcePlan, root: Path, recipe: str) -> str:
+    """The commit that `source.revision` names on the hub.
+
+    Without a connection, what it named the last time. Reports RR426 where neither is known.
+    """
+    revision = source.revision or "main"
+    if _COMMIT.fullmatch(revision):
+        return revision
+    name, index = f"{source.path}@{revision}", root / "commits.json"
+    try:
+        commit = _ask(source.path, revision)
+    except OSError as error:
+        last = _known(index).get(name)
+        if last is None:
+            raise DiagnosticError(unreachable(source, recipe, error)) from error
+        return last
+    _note(index, name, commit)
+    return commit
+
+
+def _ask(name: str, revision: str) -> str:
+    """Ask the hub. Raises OSError (HTTP errors, no connection, offline mode)."""
+    from huggingface_hub import HfApi
+
+    # The HTTP client's own base class, by the name that does not depend on the client.
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    try:
+        commit = HfApi().dataset_info(name, revision=revision, timeout=20).sha
+    except (HFValidationError, HTTPError) as error:
+        raise ConnectionError(str(error)) from error
+    if commit is None:
+        raise FileNotFoundError(f"the hub names no commit for {name} at {revision}")
+    return str(commit)
+
+
+def _known(index: Path) -> dict[str, str]:
+    try:
+        known: dict[str, str] = json.loads(index.read_bytes())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return known
+
+
+def _note(index: Path, name: str, commit: str) -> None:
+    index.parent.mkdir(parents=True, exist_ok=True)
+    part = index.with_suffix(".part")
+    part.write_text(json.dumps(_known(index) | {name: commit}))
+    part.rename(index)

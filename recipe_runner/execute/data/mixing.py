@@ -1,0 +1,70 @@
+"""Which prepared rows train and which evaluate, and in which order.
+
+Rows are numbered through the training sources, one after the other. The result is a
+list of such numbers, so nothing is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from recipe_runner.plan import DataPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Numbers = np.ndarray[Any, Any]
+
+
+def held_out(rows: int, wanted: float | int, seed: int) -> Numbers | None:
+    """Numbers of the rows that evaluate, ascending; None where none would be left to train.
+
+    `wanted` below 1 is a fraction of `rows`, rounded, and at least one row; otherwise it
+    is a number of rows.
+    """
+    import numpy as np
+
+    count = max(1, round(wanted * rows)) if wanted < 1 else int(wanted)
+    if count >= rows:
+        return None
+    numbers: Numbers = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
+    return numbers
+
+
+def order(data: DataPlan, lengths: Sequence[int], out: Numbers | None) -> Numbers | None:
+    """Numbers of the rows that train, in order; None for all rows as they are.
+
+    `lengths` counts the rows of each training source. Rows that evaluate are taken out
+    before sources are interleaved: a source that repeats never repeats them.
+    """
+    import numpy as np
+
+    starts = np.cumsum([0, *lengths])
+    parts = [np.arange(a, b) for a, b in pairwise(starts.tolist())]
+    if out is not None:
+        parts = [part[~np.isin(part, out, assume_unique=True)] for part in parts]
+    parts_left = [(p, s.probability) for p, s in zip(parts, data.train, strict=True) if len(p)]
+    if data.mix_strategy == "interleave" and len(parts_left) > 1:
+        return _interleaved(data, [p for p, _ in parts_left], [w for _, w in parts_left])
+    return None if out is None else np.concatenate(parts)
+
+
+def _interleaved(
+    data: DataPlan, parts: Sequence[Numbers], weights: Sequence[float | None]
+) -> Numbers:
+    import numpy as np
+    from datasets import Dataset, interleave_datasets
+
+    given = [1.0 if weight is None else weight for weight in weights]
+    mixed = interleave_datasets(
+        [Dataset.from_dict({"row": part}) for part in parts],
+        probabilities=None
+        if all(weight is None for weight in weights)
+        else [weight / sum(given) for weight in given],
+        seed=data.seed,
+        stopping_strategy=data.mix_stopping,
+    )
+    numbers: Numbers = np.asarray(mixed.with_format("numpy")["row"][:])
+    return numbers
