@@ -18,5 +18,7 @@ class Ddp(Sharding):
     is_default: ClassVar[bool] = True
     snippet: ClassVar[str] = "launch: {strategy: ddp, num_processes: 2}"
 
-    def compile(self, processes: Processes) -> Mapping[str, Any]:
-        return {"distributed_type": "MULTI_CPU" if processes.cpu else "MULTI_GPU"}
+    def compile(self, _: Processes) -> Mapping[str, Any]:
+        # On CPU too: accelerate 1.15 starts MULTI_CPU processes without a process group under
+        # transformers 5.23, so each would train alone. MULTI_GPU with `use_cpu` gives gloo.
+        return {"distributed_type": "MULTI_GPU"}

@@ -1,0 +1,235 @@
+"""Turns what libraries raise into diagnostics; what is not known here is a bug of ours (RR901).
+
+Libraries raise few types of their own, so their messages are looked at where the type
+says too little. Each pattern below is of a message seen on the supported versions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from recipe_runner.diagnostics import Diagnostic, DiagnosticError
+from recipe_runner.execute.codes import before, during
+from recipe_runner.execute.fault import finding
+from recipe_runner.plan import Plan
+
+_RESUME = "checkpoints saved before are kept: --resume auto goes on from the newest complete one"
+
+
+class explained:  # noqa: N801 - used as `with explained(...)`
+    """Raises what fails in the block as `DiagnosticError`, with the traceback in `log`.
+
+    `DiagnosticError`, KeyboardInterrupt and SystemExit pass through.
+    """
+
+    def __init__(self, plan: Plan, run_dir: Path, log: Path) -> None:
+        self._plan, self._run_dir, self._log = plan, run_dir, log
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, DiagnosticError):
+            return
+        # A disk that is full cannot take the traceback either.
+        with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)))
+        raise DiagnosticError(diagnose(error, self._plan, self._run_dir, self._log)) from error
+
+
+def diagnose(error: Exception, plan: Plan, run_dir: Path, log: Path) -> Diagnostic:
+    """The diagnostic for `error`, or for the first cause of it that is known."""
+    for cause in _causes(error):
+        for rule in _RULES:
+            found = rule(cause, plan, run_dir)
+            if found is not None:
+                return found
+    return finding(
+        during.INTERNAL,
+        plan.recipe_path,
+        f"{_name(error)}: {_first_line(error)}; the traceback is at the end of {log}",
+        f"report it with {run_dir / 'plan.json'} and {log.name}",
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, then what led to it."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _out_of_memory(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    del run_dir
+    text = str(error)
+    host = isinstance(error, MemoryError) or "can't allocate memory" in text
+    if not host and _name(error) != "OutOfMemoryError" and "CUDA out of memory" not in text:
+        return None
+    length = f" of up to {plan.data.max_length} tokens" if plan.data.max_length else ""
+    return finding(
+        during.OUT_OF_MEMORY,
+        plan.recipe_path,
+        f"the {'machine' if host else 'GPU'} ran out of memory with "
+        f"{plan.steps.per_device} sequences{length} per device",
+        "lower training.per_device_train_batch_size (the global batch stays), turn on gradient "
+        "checkpointing, lower data.max_length, or train an adapter",
+    )
+
+
+def _disk(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    del plan
+    number = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text
+    # torch's zip writer says only this when a write comes back short.
+    if full or "PytorchStreamWriter failed" in text or "unexpected pos" in text:
+        return finding(
+            during.DISK_FULL,
+            run_dir,
+            f"no space left on the disk of {run_dir}",
+            f"free space, or lower training.save_total_limit; {_RESUME}",
+        )
+    inside = isinstance(error, OSError) and str(error.filename or "").startswith(str(run_dir))
+    if inside and number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return finding(
+            before.NOT_WRITABLE,
+            run_dir,
+            f"{run_dir} cannot be written: {text}",
+            "change the folder's permissions, or name another output_dir",
+        )
+    return None
+
+
+def _hub(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    del run_dir
+    text, name = str(error), _name(error)
+    offline = name in ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectError")
+    if offline or "couldn't connect to" in text or "Cannot reach http" in text:
+        return finding(
+            during.HUB_UNREACHABLE,
+            plan.recipe_path,
+            f"{_named(plan, text)} is not in the local cache and the hub cannot be reached",
+            "check the connection and HF_HUB_OFFLINE, download it with `hf download`, "
+            "or name a local folder",
+        )
+    return None
+
+
+def _pickled(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    del run_dir
+    text = str(error)
+    if (
+        "no file named" in text and "safetensors" in text
+    ) or "does not appear to have a file named model.safetensors" in text:
+        return finding(
+            during.NO_SAFETENSORS,
+            plan.recipe_path,
+            f"{plan.model.name_or_path} has no safetensors weights",
+            "take a revision with safetensors, convert the model once, "
+            "or set model.random_init to start from random weights",
+        )
+    return None
+
+
+def _missing(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    del run_dir
+    text, name = str(error), _name(error)
+    repository = name in ("RepositoryNotFoundError", "RevisionNotFoundError", "GatedRepoError")
+    files = any(
+        words in text
+        for words in (
+            "is not a local folder and is not a valid model identifier",
+            "does not appear to have a file named",
+            "Can't load tokenizer for",
+            "Couldn't instantiate the backend tokenizer",
+            "Unrecognized model in",
+            "Repo id must",
+            "is not a valid git identifier",
+            "gated repo",
+            "Can't load the configuration of",
+        )
+    )
+    if not repository and not files:
+        return None
+    return finding(
+        during.MODEL_NOT_FOUND,
+        plan.recipe_path,
+        f"{_named(plan, text)} cannot be loaded: {_first_line(error)}",
+        "correct the name, the path or the revision; for gated models log in with `hf auth login`",
+    )
+
+
+def _damaged(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    del run_dir
+    if _name(error) != "SafetensorError":
+        return None
+    return finding(
+        during.WEIGHTS_DAMAGED,
+        plan.recipe_path,
+        f"the weights of {plan.model.name_or_path} cannot be read: {_first_line(error)}",
+        "download the model again, or fetch the real files with `git lfs pull`",
+    )
+
+
+def _adapter(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    del run_dir
+    found = re.search(r"Target modules? (.+?) not found in the base model", str(error))
+    if found is None:
+        return None
+    return finding(
+        during.ADAPTER_TARGETS,
+        plan.recipe_path,
+        f"adapter.target_modules is {found[1]}, and no module of "
+        f"{plan.model.name_or_path} has such a name",
+        "write `target_modules: all-linear`, or names of the model's own modules",
+    )
+
+
+def _communication(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    text, name = str(error), _name(error)
+    lost = name in ("DistBackendError", "DistNetworkError", "DistStoreError") or any(
+        words in text
+        for words in ("Connection closed by peer", "gloo", "NCCL", "Connection reset by peer")
+    )
+    if not lost or not isinstance(error, RuntimeError):
+        return None
+    return finding(
+        during.COMMUNICATION_FAILED,
+        plan.recipe_path,
+        f"a process lost the connection to its peers: {_first_line(error)}",
+        f"look for an earlier failure in the logs in {run_dir}; {_RESUME}",
+    )
+
+
+_RULES: tuple[Callable[[BaseException, Plan, Path], Diagnostic | None], ...] = (
+    _out_of_memory,
+    _disk,
+    _hub,
+    _pickled,
+    _missing,
+    _damaged,
+    _adapter,
+    _communication,
+)
+
+
+def _named(plan: Plan, text: str) -> str:
+    """Which of model and tokenizer an error speaks of."""
+    tokenizer = plan.tokenizer.name_or_path
+    return tokenizer if tokenizer in text else plan.model.name_or_path
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else "no message"

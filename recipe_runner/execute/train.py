@@ -1,0 +1,325 @@
+"""Trains one plan in this process: the only place where the parts of a run come together.
+
+Knows nothing of how many processes there are beyond what accelerate says, and writes
+nothing on ranks other than 0 but their logs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recipe_runner.diagnostics import DiagnosticError
+from recipe_runner.execute import record
+from recipe_runner.execute.checkpoints import newest_complete
+from recipe_runner.execute.codes import during
+from recipe_runner.execute.complete import adopt, has_all_steps
+from recipe_runner.execute.console import Console
+from recipe_runner.execute.fault import fault
+from recipe_runner.execute.libraries import load_libraries
+from recipe_runner.execute.outcome import Outcome, Scored
+from recipe_runner.execute.record import RunDirectory
+from recipe_runner.plan import MonitorPlan, Plan, digest
+
+if TYPE_CHECKING:
+    from recipe_runner.execute.scoring import Scoring
+
+
+class Data(Protocol):
+    """Tokenized rows: `input_ids`, `labels`, and what packing adds."""
+
+    @property
+    def train(self) -> Any: ...
+
+    @property
+    def eval(self) -> Any | None: ...
+
+
+class Prepare(Protocol):
+    """Turns the plan's sources into data; `execute.data` provides it."""
+
+    def __call__(self, plan: Plan, tokenizer: Any) -> Data: ...
+
+
+class Conversations(Protocol):
+    """The first rows to evaluate on, as conversations; `execute.data` provides it."""
+
+    def __call__(self, plan: Plan, data: Any, count: int) -> Sequence[Sequence[dict[str, Any]]]: ...
+
+
+@dataclass(frozen=True)
+class Suppliers:
+    """Where a run gets its rows from."""
+
+    prepare: Prepare
+    conversations: Conversations
+
+
+def train(
+    plan: Plan,
+    run: RunDirectory,
+    console: Console,
+    *,
+    resume: Path | None = None,
+    suppliers: Suppliers | None = None,
+) -> Outcome:
+    """Train `plan`, save the result into the run directory and say how it went.
+
+    `environment.apply` must have run before, and the run directory must hold the plan.
+    Raises `DiagnosticError` for everything that ends the run other than success and
+    interruption.
+    """
+    load_libraries(plan)
+    from recipe_runner.execute.callbacks.interrupt import Interrupt
+    from recipe_runner.execute.environment import hush
+
+    hush()
+    rank, processes = _place()
+    interrupt = Interrupt(console, run.stop_file, rank, processes)
+    started = time.monotonic()
+    session = _Session(plan, run, console, suppliers or default_suppliers(), rank, processes)
+    try:
+        with interrupt.listening():
+            return session.run_to_end(interrupt, resume, started)
+    except KeyboardInterrupt:
+        return session.interrupted(resume, started)
+
+
+@dataclass
+class _Session:
+    plan: Plan
+    run: RunDirectory
+    console: Console
+    suppliers: Suppliers
+    rank: int
+    processes: int
+    step: int = 0
+    total: int = 0
+
+    def run_to_end(self, interrupt: Any, resume: Path | None, started: float) -> Outcome:
+        from recipe_runner.execute.callbacks.metrics import Metrics
+        from recipe_runner.execute.callbacks.watch import Watch
+        from recipe_runner.execute.model import load_model
+        from recipe_runner.execute.tokenizer import load_tokenizer
+        from recipe_runner.execute.trainer import build_trainer, training_arguments
+
+        plan, main = self.plan, self.rank == 0
+        arguments = training_arguments(plan, self.run.checkpoints)
+        tokenizer = load_tokenizer(plan.tokenizer)
+        data = self.suppliers.prepare(plan, tokenizer)
+        model = load_model(plan, tokenizer)
+        metrics = Metrics(self.run.metrics_file if main else None)
+        watch = Watch(plan.monitor)
+        trainer = build_trainer(
+            plan,
+            arguments=arguments,
+            model=model,
+            tokenizer=tokenizer,
+            train=data.train,
+            evaluation=data.eval,
+            # The watch looks at weights that anybody before it wants to save.
+            callbacks=[*_early_stopping(plan.monitor), interrupt, watch, *self._tail(metrics)],
+        )
+        self._demand_peers()
+        scoring = self._scoring(data)
+        if scoring is not None and resume is None:
+            scoring.before(trainer.accelerator.unwrap_model(trainer.model), tokenizer)
+        if resume is not None and has_all_steps(resume):
+            adopt(trainer, resume)
+            metrics.recall(int(trainer.state.global_step))
+        else:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        self.step, self.total = int(trainer.state.global_step), int(trainer.state.max_steps)
+        if watch.stopped is not None:
+            raise self._stopped(watch.stopped)
+        if interrupt.stopped:
+            raise KeyboardInterrupt
+        return self._conclude(trainer, tokenizer, data, metrics, scoring, resume, started)
+
+    def interrupted(self, resume: Path | None, started: float) -> Outcome:
+        checkpoint = newest_complete(self.run.checkpoints, self.processes)
+        if self.rank == 0:
+            self.console.progress(None)
+        return Outcome(
+            status="interrupted",
+            run_dir=self.run.path,
+            step=self.step,
+            total=self.total or self.plan.steps.total or 0,
+            seconds=time.monotonic() - started,
+            checkpoint=checkpoint,
+            resumed_from=resume,
+        )
+
+    def _conclude(
+        self,
+        trainer: Any,
+        tokenizer: Any,
+        data: Data,
+        metrics: Any,
+        scoring: Scoring | None,
+        resume: Path | None,
+        started: float,
+    ) -> Outcome:
+        # An evaluation at the last step has just been done, unless an older, better
+        # checkpoint has been loaded since.
+        best = str(trainer.state.best_model_checkpoint or "")
+        older = trainer.args.load_best_model_at_end and not best.endswith(f"-{self.step}")
+        if data.eval is not None and (older or metrics.last_eval.get("step") != self.step):
+            trainer.evaluate()
+        numbers = _numbers({**metrics.last, **metrics.last_eval})
+        # The result is on disk before anything else can go wrong.
+        self._save(trainer, tokenizer)
+        scored = None
+        if scoring is not None:
+            scored = scoring.after(trainer.accelerator.unwrap_model(trainer.model), tokenizer)
+        if self.rank == 0:
+            self._describe(numbers, scored)
+        return Outcome(
+            status="finished",
+            run_dir=self.run.path,
+            step=self.step,
+            total=self.total,
+            seconds=time.monotonic() - started,
+            metrics=numbers,
+            model=self.run.model,
+            checkpoint=newest_complete(self.run.checkpoints, self.processes),
+            resumed_from=resume,
+            stopped_early=self.step < self.total,
+            scored=scored,
+        )
+
+    def _save(self, trainer: Any, tokenizer: Any) -> None:
+        with record.writing(self.run.model):
+            # Every rank takes part: a sharded model is gathered while it is saved.
+            trainer.save_model(str(self.run.model))
+            if self.rank != 0:
+                return
+            tokenizer.save_pretrained(str(self.run.model))
+            model = trainer.accelerator.unwrap_model(trainer.model)
+            if getattr(model, "generation_config", None) is not None:
+                model.generation_config.save_pretrained(str(self.run.model))
+            # A pickle of the trainer's arguments; the plan says the same as data.
+            (self.run.model / "training_args.bin").unlink(missing_ok=True)
+
+    def _describe(self, numbers: dict[str, float], scored: Scored | None) -> None:
+        from recipe_runner.execute.card import write_card
+
+        with record.writing(self.run.model):
+            recipe = self.run.recipe_file.read_text(encoding="utf-8")
+            write_card(self.run.model, self.plan, recipe, numbers, scored)
+
+    def _tail(self, metrics: Any) -> Iterator[Any]:
+        from recipe_runner.execute.callbacks.progress import ProgressReport
+        from recipe_runner.execute.callbacks.saving import Saving
+
+        yield metrics
+        if self.rank == 0:
+            yield ProgressReport(self.console, metrics)
+        limit = self.plan.arguments.arguments.get("save_total_limit")
+        yield Saving(
+            self.run.checkpoints,
+            limit=limit,
+            rank=self.rank,
+            processes=self.processes,
+            plan=digest(self.plan),
+        )
+
+    def _demand_peers(self) -> None:
+        """Refuse to train where processes that should share a batch do not know of each other."""
+        wanted = self.plan.launch.num_processes
+        if wanted == 1 and self.processes == 1:
+            return
+        from torch import distributed
+
+        connected = distributed.get_world_size() if distributed.is_initialized() else 1
+        if connected != wanted:
+            raise fault(
+                during.PROCESSES_APART,
+                self.plan.recipe_path,
+                f"the plan has {wanted} processes, and this one is connected to {connected}",
+                "start the run with `recipe-run train`, which launches all of them",
+            )
+
+    def _scoring(self, data: Data) -> Scoring | None:
+        """Rank 0 answers alone; the others wait for it where they next gather."""
+        wanted = self.plan.monitor.score
+        if wanted is None or data.eval is None or self.rank != 0:
+            return None
+        from recipe_runner.execute.scoring import Scoring
+
+        rows = self.suppliers.conversations(self.plan, data, wanted.rows)
+        if not rows:
+            return None
+        return Scoring(wanted, self.run, rows)
+
+    def _stopped(self, stopped: Any) -> DiagnosticError:
+        checkpoint = newest_complete(self.run.checkpoints, self.processes)
+        kept = (
+            "no checkpoint was saved before"
+            if checkpoint is None
+            else (f"the last good checkpoint is {checkpoint}")
+        )
+        monitor = self.plan.monitor
+        if stopped.reason == "too_high":
+            return fault(
+                during.LOSS_TOO_HIGH,
+                self.plan.recipe_path,
+                f"the loss was above {monitor.loss_watchdog_threshold:g} for "
+                f"{monitor.loss_watchdog_patience} logged steps, {stopped.what} at step "
+                f"{stopped.step}; {kept}",
+                "lower training.learning_rate, or raise training.loss_watchdog",
+            )
+        return fault(
+            during.NON_FINITE_LOSS,
+            self.plan.recipe_path,
+            f"the {stopped.what} at step {stopped.step}; {kept}",
+            "lower training.learning_rate, lengthen the warm-up, keep max_grad_norm at 1, "
+            "and look at the rows of these steps",
+        )
+
+
+def default_suppliers() -> Suppliers:
+    """The rows of `execute.data`."""
+    from recipe_runner.execute.data.prepare import prepare
+
+    return Suppliers(prepare, _conversations)
+
+
+def _conversations(plan: Plan, data: Any, count: int) -> list[list[Any]]:
+    """Examples as conversations; plain text has no turn to answer and is left out."""
+    from recipe_runner.execute.data.examples import evaluation_examples
+
+    found = []
+    for example in evaluation_examples(plan, data, count):
+        if "messages" in example:
+            found.append(list(example["messages"]))
+        elif isinstance(example.get("prompt"), list | tuple):
+            found.append([*example["prompt"], *example["completion"]])
+    return found
+
+
+def _place() -> tuple[int, int]:
+    """The rank of this process and the number of processes."""
+    import os
+
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _early_stopping(monitor: MonitorPlan) -> Iterator[Any]:
+    if monitor.early_stopping_patience is None:
+        return
+    from recipe_runner.execute.callbacks.patience import Patience
+
+    yield Patience(monitor.early_stopping_patience, monitor.early_stopping_threshold)
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, float]:
+    left_out = ("kind", "time")
+    return {
+        name: value
+        for name, value in row.items()
+        if isinstance(value, int | float) and name not in left_out
+    }
