@@ -18,7 +18,8 @@ from recipe_runner.execute.outcome import Outcome
 from recipe_runner.execute.processes import run_workers
 from recipe_runner.execute.record import RunDirectory
 from recipe_runner.execute.resume import Decision, Resume, decide
-from recipe_runner.execute.train import Suppliers, default_suppliers, train
+from recipe_runner.execute.suppliers import Suppliers, default_suppliers
+from recipe_runner.execute.train import train
 from recipe_runner.plan import Plan
 
 FAILED_BEFORE = 3
@@ -89,17 +90,17 @@ def _run(
             with environment.chatter_into(run.log_file):
                 return train(plan, run, console, resume=decision.checkpoint, suppliers=rows)
         with environment.chatter_into(run.log_file):
-            _prepare_once(plan, rows or default_suppliers())
+            _prepare_once(plan, rows or default_suppliers(), console)
         return run_workers(plan, run, console)
 
 
-def _prepare_once(plan: Plan, rows: Suppliers) -> None:
+def _prepare_once(plan: Plan, rows: Suppliers, console: Console) -> None:
     """Fill the cache of prepared data with all cores, before the workers ask for it."""
     from recipe_runner.execute.environment import hush
     from recipe_runner.execute.tokenizer import load_tokenizer
 
     hush()
-    rows.prepare(plan, load_tokenizer(plan.tokenizer))
+    rows.prepare(plan, load_tokenizer(plan.tokenizer), console)
 
 
 def _tell(run: RunDirectory, decision: Decision, console: Console) -> None:

@@ -5,7 +5,8 @@
     plan.json         what workers run from          metrics.jsonl  one JSON object per logged step
     accelerate.yaml   several processes only         train.log      what the libraries said
     environment.json  versions and machine           run.json       status
-    run.lock          held while a run writes here    score.json  answers before and after
+    run.lock          held while a run writes here   data.json      what became of each row
+    score.json        answers before and after
 
 A directory is ours if it holds a `run.json` of ours. Only one process at a time holds
 the lock; it ends with the process, whatever kills it.
@@ -70,6 +71,10 @@ class RunDirectory:
     @property
     def lock_file(self) -> Path:
         return self.path / "run.lock"
+
+    @property
+    def data_file(self) -> Path:
+        return self.path / "data.json"
 
     @property
     def score_file(self) -> Path:

@@ -7,55 +7,26 @@ nothing on ranks other than 0 but their logs.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from recipe_runner.diagnostics import DiagnosticError
-from recipe_runner.execute import record
+from recipe_runner.execute import atomic, record
 from recipe_runner.execute.checkpoints import newest_complete
 from recipe_runner.execute.codes import during
 from recipe_runner.execute.complete import adopt, has_all_steps
-from recipe_runner.execute.console import Console
+from recipe_runner.execute.console import Console, Silent
 from recipe_runner.execute.fault import fault
 from recipe_runner.execute.libraries import load_libraries
 from recipe_runner.execute.outcome import Outcome, Scored
 from recipe_runner.execute.record import RunDirectory
+from recipe_runner.execute.suppliers import Data, Suppliers, default_suppliers
 from recipe_runner.plan import MonitorPlan, Plan, digest
 
 if TYPE_CHECKING:
     from recipe_runner.execute.scoring import Scoring
-
-
-class Data(Protocol):
-    """Tokenized rows: `input_ids`, `labels`, and what packing adds."""
-
-    @property
-    def train(self) -> Any: ...
-
-    @property
-    def eval(self) -> Any | None: ...
-
-
-class Prepare(Protocol):
-    """Turns the plan's sources into data; `execute.data` provides it."""
-
-    def __call__(self, plan: Plan, tokenizer: Any) -> Data: ...
-
-
-class Conversations(Protocol):
-    """The first rows to evaluate on, as conversations; `execute.data` provides it."""
-
-    def __call__(self, plan: Plan, data: Any, count: int) -> Sequence[Sequence[dict[str, Any]]]: ...
-
-
-@dataclass(frozen=True)
-class Suppliers:
-    """Where a run gets its rows from."""
-
-    prepare: Prepare
-    conversations: Conversations
 
 
 def train(
@@ -109,7 +80,11 @@ class _Session:
         plan, main = self.plan, self.rank == 0
         arguments = training_arguments(plan, self.run.checkpoints)
         tokenizer = load_tokenizer(plan.tokenizer)
-        data = self.suppliers.prepare(plan, tokenizer)
+        # Several processes find in the cache what the launching one prepared and told.
+        teller = self.console if self.processes == 1 else Silent()
+        data = self.suppliers.prepare(plan, tokenizer, teller)
+        if main and data.receipt is not None:
+            atomic.write_json(self.run.data_file, asdict(data.receipt))
         model = load_model(plan, tokenizer)
         metrics = Metrics(self.run.metrics_file if main else None)
         watch = Watch(plan.monitor)
@@ -279,26 +254,6 @@ class _Session:
             "lower training.learning_rate, lengthen the warm-up, keep max_grad_norm at 1, "
             "and look at the rows of these steps",
         )
-
-
-def default_suppliers() -> Suppliers:
-    """The rows of `execute.data`."""
-    from recipe_runner.execute.data.prepare import prepare
-
-    return Suppliers(prepare, _conversations)
-
-
-def _conversations(plan: Plan, data: Any, count: int) -> list[list[Any]]:
-    """Examples as conversations; plain text has no turn to answer and is left out."""
-    from recipe_runner.execute.data.examples import evaluation_examples
-
-    found = []
-    for example in evaluation_examples(plan, data, count):
-        if "messages" in example:
-            found.append(list(example["messages"]))
-        elif isinstance(example.get("prompt"), list | tuple):
-            found.append([*example["prompt"], *example["completion"]])
-    return found
 
 
 def _place() -> tuple[int, int]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from recipe_runner.diagnostics import Diagnostic
-from recipe_runner.execute.console import Progress
-from recipe_runner.execute.train import Suppliers
+from recipe_runner.execute.console import Console, Progress
+from recipe_runner.execute.suppliers import Suppliers
 from recipe_runner.plan import (
     Call,
     DataPlan,
@@ -167,6 +167,7 @@ class Rows:
 
     train: Any
     eval: Any | None
+    receipt: None = None
 
 
 def tokenized(path: str, tokenizer: Any) -> Any:
@@ -180,7 +181,7 @@ def tokenized(path: str, tokenizer: Any) -> Any:
     return datasets.Dataset.from_dict({"input_ids": ids, "labels": [list(row) for row in ids]})
 
 
-def prepare(plan: Plan, tokenizer: Any) -> Rows:
+def prepare(plan: Plan, tokenizer: Any, console: Console) -> Rows:  # noqa: ARG001  # of Prepare
     """All sources of the plan; `eval` where it has one."""
     evaluation = plan.data.eval
     return Rows(

@@ -11,7 +11,7 @@ import pytest
 from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.checkpoints import newest_complete
 from recipe_runner.execute.launch import launch
-from recipe_runner.execute.train import Suppliers
+from recipe_runner.execute.suppliers import Suppliers
 from recipe_runner.plan import MonitorPlan, SourcePlan
 from tests.runs.train.by_hand import BY_HAND, RECIPE, Recorder, chats, plan_for
 
@@ -155,8 +155,8 @@ def test_evaluation_and_score_before_and_after_are_in_the_outcome(
 def test_supplied_rows_are_the_only_ones_used(model: Path, tmp_path: Path) -> None:
     seen: list[int] = []
 
-    def counting(plan: Any, tokenizer: Any) -> Any:
-        rows = BY_HAND.prepare(plan, tokenizer)
+    def counting(plan: Any, tokenizer: Any, console: Any) -> Any:
+        rows = BY_HAND.prepare(plan, tokenizer, console)
         seen.append(len(rows.train))
         return rows
 

@@ -1,0 +1,74 @@
+"""Where a run gets its rows from: `execute.data`, or a stand-in of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recipe_runner.execute.console import Console
+from recipe_runner.plan import Plan
+
+if TYPE_CHECKING:
+    from recipe_runner.execute.data.receipt import Receipt
+
+
+class Data(Protocol):
+    """Tokenized rows: `input_ids`, `labels`, and what became of the rows they were made from."""
+
+    @property
+    def train(self) -> Any: ...
+
+    @property
+    def eval(self) -> Any | None: ...
+
+    @property
+    def receipt(self) -> Receipt | None: ...
+
+
+class Prepare(Protocol):
+    """Turns the plan's sources into data, and tells the console how far it is."""
+
+    def __call__(self, plan: Plan, tokenizer: Any, console: Console) -> Data: ...
+
+
+class Conversations(Protocol):
+    """The first rows to evaluate on, as conversations."""
+
+    def __call__(self, plan: Plan, data: Any, count: int) -> Sequence[Sequence[dict[str, Any]]]: ...
+
+
+@dataclass(frozen=True)
+class Suppliers:
+    """The two ways in which a run asks for rows."""
+
+    prepare: Prepare
+    conversations: Conversations
+
+
+def default_suppliers() -> Suppliers:
+    """The rows of `execute.data`."""
+    return Suppliers(_prepare, _conversations)
+
+
+def _prepare(plan: Plan, tokenizer: Any, console: Console) -> Data:
+    from recipe_runner.execute.data.prepare import prepare
+    from recipe_runner.execute.data.telling import Told, summary
+
+    prepared = prepare(plan, tokenizer, progress=Told(console))
+    for line in summary(prepared.receipt):
+        console.line(line)
+    return prepared
+
+
+def _conversations(plan: Plan, data: Any, count: int) -> list[list[Any]]:
+    """Examples as conversations; plain text has no turn to answer and is left out."""
+    from recipe_runner.execute.data.examples import evaluation_examples
+
+    found = []
+    for example in evaluation_examples(plan, data, count):
+        if "messages" in example:
+            found.append(list(example["messages"]))
+        elif isinstance(example.get("prompt"), list | tuple):
+            found.append([*example["prompt"], *example["completion"]])
+    return found
