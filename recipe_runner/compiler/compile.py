@@ -31,6 +31,7 @@ RUN_FILES = (
     OutputFile("plan.json", "this plan"),
     OutputFile("environment.json", "versions, machine, command line"),
     OutputFile("run.json", "state of the run"),
+    OutputFile("data.json", "what became of the rows of each data set"),
     OutputFile("metrics.jsonl", "metrics, one JSON object a line"),
     OutputFile("train.log", "everything that was logged"),
     OutputFile("checkpoints/", "checkpoints to resume from"),
@@ -164,6 +165,8 @@ def _arguments(resolved: ResolvedRecipe, run_dir: str) -> Call:
         "eval_packing": data.eval_packing,
         "save_steps": _interval(training.save_steps, training.saves_per_epoch, training),
         "eval_steps": _interval(training.eval_steps, training.evals_per_epoch, training),
+        # One process has no process group, and upstream fails when it is asked for one.
+        "ddp_backend": training.ddp_backend if settled(launch.num_processes) > 1 else None,
         "bf16": precision == "bf16",
         "fp16": precision == "fp16",
         "use_cpu": settled(launch.use_cpu),

@@ -81,7 +81,8 @@ def _processes(draft: Draft) -> Draft:
                 "launch.num_processes", launch.num_machines, "one process per machine without GPUs"
             )
         else:
-            count = machine.accelerators * launch.num_machines
+            # Without a GPU, which `use_cpu: false` may ask for, RR322 says so.
+            count = max(1, machine.accelerators) * launch.num_machines
             each = (
                 "the machine has"
                 if launch.num_machines == 1

@@ -22,6 +22,10 @@ class Adapter(Component):
         """Values for the fields that say "auto": field, value, reason."""
         return ()
 
+    def conflicts(self) -> Iterable[tuple[str, str, str]]:
+        """Fields that cannot stand together: the one to point at, what is wrong, what to do."""
+        return ()
+
     @abstractmethod
     def compile(self, task: str) -> Call:
         """The PEFT configuration for a model of `task` ("causal_lm")."""

@@ -24,7 +24,7 @@ HEAD_CHUNKS = 5
 """Of larger data, this many chunks (of 1,000 rows at most) are read."""
 
 _NAMES_SHOWN = 8
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _PATTERN = re.compile(r"[*?\[]")
 
 

@@ -1,12 +1,12 @@
 """Rules between options: each compares values that are fine by themselves."""
 
 from recipe_runner.compiler.resolved import ResolvedRecipe
-from recipe_runner.compiler.rules import batch, data, extra, launch, weights
+from recipe_runner.compiler.rules import batch, data, extra, launch, tokens, weights
 from recipe_runner.compiler.rules.rule import Check, Finding, Rule
 from recipe_runner.diagnostics import Code, Diagnostic
 from recipe_runner.syntax import Document
 
-_MODULES = (batch, weights, launch, data, extra)
+_MODULES = (batch, weights, tokens, launch, data, extra)
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(

@@ -257,3 +257,54 @@ def best_model_out_of_step(resolved: ResolvedRecipe) -> Iterator[Finding]:
             message,
             f"use {training.eval_steps * -(-training.save_steps // training.eval_steps)}",
         )
+
+
+@rule("RR305", "workers-missing")
+def workers_missing(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    An option of the processes that read rows is given, and there are no such processes.
+
+    ## Why it matters
+
+    PyTorch refuses the options without `dataloader_num_workers`, after the model was loaded.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training: {dataloader_prefetch_factor: 4}  # <- RR305
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training: {dataloader_num_workers: 2, dataloader_prefetch_factor: 4}
+    output_dir: runs/x
+    ```
+    """
+    training = resolved.recipe.training
+    if training.dataloader_num_workers:
+        return
+    for key, given in (
+        ("dataloader_prefetch_factor", training.dataloader_prefetch_factor is not None),
+        ("dataloader_persistent_workers", training.dataloader_persistent_workers),
+    ):
+        if given:
+            message = (
+                f"`training.{key}` is about reading processes, and `dataloader_num_workers` is 0"
+            )
+            yield Finding(
+                ("training", key),
+                message,
+                "set `dataloader_num_workers`, or remove it",
+                of_key=True,
+            )

@@ -51,6 +51,10 @@ def mix_does_not_fit(resolved: ResolvedRecipe) -> Iterator[Finding]:
     output_dir: runs/x
     ```
     """
+    for source in resolved.eval:
+        if source.spec.probability is not None:
+            message = "`probability` has no effect, because every evaluation row is used once"
+            yield Finding((*source.path, "probability"), message, "remove it", of_key=True)
     given = [source.spec.probability for source in resolved.train]
     stated = [p for p in given if p is not None]
     if resolved.recipe.data.mix.strategy != "interleave":

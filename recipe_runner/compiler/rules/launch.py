@@ -162,6 +162,11 @@ def precision_not_on_machine(resolved: ResolvedRecipe) -> Iterator[Finding]:
     if precision == "bf16" and not cpu and not machine.bf16:
         message = f"`launch.mixed_precision` is bf16, which {machine.kind} does not have"
         yield Finding(path, message, "use fp16, or `auto`")
+    if resolved.recipe.training.tf32 and (cpu or not machine.bf16):
+        # TensorFloat-32 came with Ampere, as bfloat16 did.
+        kind = "the CPU" if cpu else machine.kind
+        message = f"`training.tf32` is true, which {kind} does not have"
+        yield Finding(("training", "tf32"), message, "remove it, or set it to false")
 
 
 @rule("RR324", "quantization-with-sharding")

@@ -280,21 +280,23 @@ def max_length_beyond_context(resolved: ResolvedRecipe) -> Iterator[Finding]:
         yield Finding(("data", "max_length"), message, help_text)
 
 
-@rule("RR317", "tokenizer-missing")
-def tokenizer_missing(resolved: ResolvedRecipe) -> Iterator[Finding]:
+@rule("RR319", "adapter-options-conflict")
+def adapter_options_conflict(resolved: ResolvedRecipe) -> Iterator[Finding]:
     """## What it means
 
-    The folder of the model, or of the tokenizer, holds no tokenizer.
+    Two options of the adapter cannot stand together, such as indices of layers beside a
+    `target_modules` that is one text.
 
     ## Why it matters
 
-    Nothing can be turned into tokens; upstream reports a hub error that hides the reason.
+    PEFT says so only after the model was loaded.
 
     ## Example
 
     ```yaml recipe.yaml
     recipe: 1
-    model: {name_or_path: shipped:quickstart, random_init: true}  # <- RR317
+    model: org/model-id
+    adapter: {type: lora, layers_to_transform: [0, 1]}  # <- RR319
     data: {train: data/chat.jsonl}
     algorithm: sft
     output_dir: runs/x
@@ -304,79 +306,13 @@ def tokenizer_missing(resolved: ResolvedRecipe) -> Iterator[Finding]:
 
     ```yaml recipe.yaml
     recipe: 1
-    model: {name_or_path: shipped:quickstart, random_init: true}
-    tokenizer: shipped:quickstart
+    model: org/model-id
+    adapter: {type: lora, layers_to_transform: [0, 1], target_modules: [q_proj, v_proj]}
     data: {train: data/chat.jsonl}
     algorithm: sft
     output_dir: runs/x
     ```
     """
-    facts = resolved.around.tokenizer
-    if facts is None or not facts.local or facts.has_tokenizer:
-        return
-    own = resolved.recipe.tokenizer.name_or_path
-    yield Finding(
-        ("tokenizer",) if own else ("model",),
-        f"`{own or resolved.recipe.model.name_or_path}` holds no tokenizer",
-        "set `tokenizer.name_or_path` to a folder or hub id that has one",
-    )
-
-
-@rule("RR318", "chat-template-missing")
-def chat_template_missing(resolved: ResolvedRecipe) -> Iterator[Finding]:
-    """## What it means
-
-    The data are conversations, and the tokenizer has no chat template to render them with.
-
-    ## Why it matters
-
-    There is no default: the template decides every token, and must be the one that the model
-    is served with.
-
-    ## Example
-
-    ```yaml recipe.yaml
-    recipe: 1
-    model: org/model-id
-    tokenizer: tiny  # <- RR318
-    data: {train: data/chat.jsonl}
-    algorithm: sft
-    output_dir: runs/x
-    ```
-
-    ```json tiny/tokenizer_config.json
-    {"tokenizer_class": "TokenizersBackend"}
-    ```
-
-    ## Instead
-
-    For a base model `chatml` is the usual choice.
-
-    ```yaml recipe.yaml
-    recipe: 1
-    model: org/model-id
-    tokenizer: {name_or_path: tiny, chat_template: chatml}
-    data: {train: data/chat.jsonl}
-    algorithm: sft
-    output_dir: runs/x
-    ```
-    """
-    facts, template = resolved.around.tokenizer, resolved.around.template
-    if (
-        facts is None
-        or not facts.local
-        or not facts.has_tokenizer
-        or facts.chat_template is not None
-    ):
-        return
-    if template is None or template.text is not None:
-        return
-    for source in (*resolved.train, *resolved.eval):
-        if source.format.renders_chat:
-            message = (
-                f"`{source.spec.path}` holds conversations, but the tokenizer has no chat template"
-            )
-            yield Finding(
-                ("tokenizer",), message, "set `tokenizer.chat_template`, such as `chatml`"
-            )
-            return
+    adapter = resolved.recipe.adapter
+    for field, message, help_text in adapter.conflicts() if adapter is not None else ():
+        yield Finding(("adapter", field), message, help_text, of_key=True)

@@ -79,6 +79,15 @@ class Lora(Adapter):
         if self.lora_alpha == "auto":
             yield "lora_alpha", 2.0 * self.r, f"twice the rank, {self.r}"
 
+    def conflicts(self) -> Iterable[tuple[str, str, str]]:
+        for field in ("layers_to_transform", "layers_pattern"):
+            if getattr(self, field) is not None and isinstance(self.target_modules, str):
+                message = f"`adapter.{field}` needs a list in `adapter.target_modules`, which is {self.target_modules}"
+                yield field, message, "name the modules, such as `target_modules: [q_proj, v_proj]`"
+        if self.layers_pattern is not None and self.layers_to_transform is None:
+            message = "`adapter.layers_pattern` has no effect without `adapter.layers_to_transform`"
+            yield "layers_pattern", message, "give `layers_to_transform`, or remove it"
+
     def compile(self, task: str) -> Call:
         arguments = self.arguments()
         arguments["lora_alpha"] = settled(self.lora_alpha)

@@ -1,46 +1,57 @@
-"""The resolved recipe is a recipe: training it again gives the same plan."""
+"""The resolved recipe is a recipe: compiled again, it gives the same run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recipe_runner.compiler.resolved_text import resolved_text
-from recipe_runner.plan import to_json
-from tests.workshop import Workshop, recipe
+from recipe_runner.plan import Plan
+from tests.workshop import BASE, Workshop
 
-EVAL = {"data.eval": "data/eval.jsonl"}
-HUB = {"data.train.path": "org/set", "data.train.format": "messages"}
+
+def _science(plan: Plan) -> Plan:
+    """The plan without its reasons, and without what names the recipe's own file."""
+    train = tuple(replace(source, path="") for source in plan.data.train)
+    evaluation = tuple(replace(source, path="") for source in plan.data.eval)
+    data = replace(plan.data, train=train, eval=evaluation)
+    return replace(plan, data=data, derived=(), recipe_sha256="")
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "more",
     [
         pytest.param({}, id="shortest"),
         pytest.param({"adapter": "lora", "quantization": "bnb_4bit"}, id="qlora"),
-        pytest.param({**EVAL, "training.evals_per_epoch": 2}, id="evaluations per epoch"),
-        pytest.param({"training.saves_per_epoch": 2}, id="saves per epoch"),
-        pytest.param({"training.warmup_ratio": 0.1}, id="warm-up ratio"),
-        pytest.param(HUB, id="rows unknown"),
-        pytest.param({**HUB, "training.warmup_ratio": 0.1}, id="ratio of unknown steps"),
-        pytest.param({**HUB, "training.saves_per_epoch": 2}, id="saves of unknown epochs"),
-        pytest.param({"tokenizer.chat_template": {"file": "chat.jinja"}}, id="template file"),
-        pytest.param({"launch.num_processes": 2}, id="two processes"),
+        pytest.param({"data": {"train": "data/text.jsonl", "packing": "bfd"}}, id="packed-text"),
+        pytest.param(
+            {"data": {"train": [{"path": "data/pairs.jsonl", "limit": 9}], "eval": {"split": 2}}},
+            id="split",
+        ),
+        pytest.param(
+            {"data": {"train": ["data/chat.jsonl", "data/text.jsonl"], "eval": "data/eval.jsonl"}},
+            id="several",
+        ),
+        pytest.param({"tracking": ["wandb"], "training": {"max_steps": 7}}, id="tracked"),
     ],
 )
-def test_resolved_recipe_compiles_to_the_same_plan(changes: dict[str, Any], shop: Workshop) -> None:
-    first = shop.compile(recipe(changes))
-    assert first.resolved is not None and first.plan is not None
-    again = shop.compile_text(resolved_text(first.resolved, shop.folder))
-    assert again.plan is not None, [d.message for d in again.report]
-    assert _essence(again.plan) == _essence(first.plan)
+@pytest.mark.parametrize("machine", ["cpu", "8xH100"])
+def test_it_compiles_to_the_same_run(shop: Workshop, more: Mapping[str, Any], machine: str) -> None:
+    compiled = shop.compile({**BASE, **more}, machine)
+    assert compiled.plan is not None
+    assert compiled.resolved is not None
+    text = resolved_text(compiled.resolved, shop.folder)
+    again = shop.compile_text(text, machine)
+    assert [d.message for d in again.report if d.severity == "error"] == []
+    assert again.plan is not None
+    assert _science(again.plan) == _science(compiled.plan)
 
 
-def _essence(plan: Any) -> Any:
-    value = to_json(plan)
-    del value["recipe_sha256"], value["derived"]
-    value["tokenizer"].pop("chat_template_source")
-    for source in value["data"]["train"] + value["data"]["eval"]:
-        source.pop("path")
-    return value
+def test_nothing_is_left_open(shop: Workshop, tmp_path: Path) -> None:
+    compiled = shop.compile(BASE)
+    assert compiled.resolved is not None
+    assert "auto" not in resolved_text(compiled.resolved, tmp_path).split()
