@@ -22,7 +22,9 @@ def artefacts() -> dict[Path, str]:
     """The training parts and the held-out rows."""
     train, held_out = conversations(rows=ROWS, held_out=HELD_OUT, seed=SEED)
     parts = {
-        _FOLDER / "train" / f"{start // PART_ROWS + 1}.jsonl": _lines(train[start : start + PART_ROWS])
+        _FOLDER / "train" / f"{start // PART_ROWS + 1}.jsonl": _lines(
+            train[start : start + PART_ROWS]
+        )
         for start in range(0, ROWS, PART_ROWS)
     }
     return {**parts, _FOLDER / "held_out.jsonl": _lines(held_out)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,7 @@ def _axes() -> dict[type[Component], tuple[list[str], tuple[type[Component], ...
     return axes
 
 
-def _axis_page(
-    axis: type[Component], paths: list[str], kinds: tuple[type[Component], ...]
-) -> str:
+def _axis_page(axis: type[Component], paths: list[str], kinds: tuple[type[Component], ...]) -> str:
     named = ", ".join(f"`{path}`" for path in paths)
     parts = [f"# {axis.__name__}\n", f"What {named} can name.\n"]
     for kind in kinds:
@@ -100,8 +99,13 @@ def _table(model: type[BaseModel]) -> str:
     return table(("Key", "Takes", "Default", "What it does", "Upstream"), rows)
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return json_schema()
+
+
 def _properties(model: type[BaseModel]) -> Properties:
-    schema = json_schema()
+    schema = _schema()
     found = schema if model is Recipe else schema["$defs"][definition_name(model)]
     properties: Properties = found["properties"]
     return properties

@@ -50,7 +50,9 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:
 
 
 def _union(members: tuple[Any, ...], definitions: dict[str, Schema]) -> Schema:
-    schemas = [{"type": "null"} if m is types.NoneType else _schema(m, definitions) for m in members]
+    schemas = [
+        {"type": "null"} if m is types.NoneType else _schema(m, definitions) for m in members
+    ]
     if all(schema.keys() == {"type"} for schema in schemas):
         return {"type": [schema["type"] for schema in schemas]}
     return {"anyOf": schemas}

@@ -130,8 +130,9 @@ def _forms(annotation: Any, metadata: Iterable[Any], definitions: dict[str, Sche
         return _leaf(annotation, marks)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         forms.mappings.append(_reference(annotation, definitions))
-        if any(isinstance(mark, Shorthand) for mark in marks):
-            forms.scalars.append({"type": "string"})
+        if shorthand := next((mark for mark in marks if isinstance(mark, Shorthand)), None):
+            info = annotation.model_fields[shorthand.field]
+            forms.scalars += _leaf(info.annotation, info.metadata).scalars
         return forms
     if get_origin(annotation) is tuple:
         item = _forms(get_args(annotation)[0], (), definitions)

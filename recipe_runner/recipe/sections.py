@@ -70,8 +70,8 @@ class TemplateInline(Spec):
 def _template_kind(value: Any) -> str:
     if isinstance(value, str):
         return "<name>"
-    keys = value.keys() if isinstance(value, Mapping) else type(value).model_fields.keys()
-    return "<inline>" if "inline" in keys else "<file>"
+    inline = "inline" in value if isinstance(value, Mapping) else isinstance(value, TemplateInline)
+    return "<inline>" if inline else "<file>"
 
 
 ChatTemplate = Annotated[
