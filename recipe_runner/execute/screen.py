@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress as Bar
 
+_ROOM_FOR_BAR = 110
+"""Columns of a terminal from which a bar fits beside the numbers."""
+
 Render = Callable[[Diagnostic], str]
 """Turns a diagnostic into the text to show; the command line brings its renderer."""
 
@@ -107,17 +110,21 @@ class TerminalConsole:
     def _start(self, total: int) -> Bar:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
+        from rich.table import Column
 
+        # On a narrow terminal rich would drop the steps first; the bar is what can be missed.
+        whole = Column(no_wrap=True, min_width=len(f"{total}/{total}"))
+        rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
         bar = Bar(
-            TextColumn("train"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
-            TextColumn("{task.fields[left]}"),
+            *([BarColumn(bar_width=16)] if self._console.width >= _ROOM_FOR_BAR else []),
+            MofNCompleteColumn(table_column=whole),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=12)),
+            TextColumn("{task.fields[numbers]}", table_column=rest),
             console=self._console,
             redirect_stdout=False,
             redirect_stderr=False,
             refresh_per_second=4,
+            expand=True,
         )
         bar.add_task("train", total=total, numbers="", left="")
         bar.start()

@@ -19,8 +19,10 @@ class ProgressReport(TrainerCallback):
         self._metrics = metrics
         self._first_step = 0
         self._started = time.monotonic()
+        self._training = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._training = True
         self._first_step = state.global_step
         self._started = time.monotonic()
 
@@ -32,10 +34,12 @@ class ProgressReport(TrainerCallback):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
-        if logs and "train_loss" not in logs:
+        # The last evaluation logs after the end, where there is no progress to show.
+        if self._training and logs and "train_loss" not in logs:
             self._console.progress(self._now(state, logged=True))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._training = False
         self._console.progress(None)
 
     def _now(self, state: Any, *, logged: bool) -> Progress:

@@ -66,7 +66,9 @@ def test_processes_that_would_train_alone_are_refused(model: Path, tmp_path: Pat
     plan = replace(plan, launch=replace(plan.launch, accelerate_config=apart))
     with pytest.raises(DiagnosticError) as error:
         launch(plan, RECIPE, RECIPE, Recorder())
-    assert "connected to 1" in str(error.value)
+    (found,) = error.value.diagnostics
+    assert found.code.id == "RR712"
+    assert found.message == "the plan has 2 processes, and this one is connected to 1"
 
 
 def test_interrupt_stops_both_at_one_step_and_a_killed_worker_is_told(

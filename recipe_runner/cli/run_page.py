@@ -1,0 +1,99 @@
+"""What `train` says before a run, and after it: the result, where it is, what to do with it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from recipe_runner.cli.layout import Line, labelled, paint, short_path
+from recipe_runner.cli.plan_page import training_lines
+from recipe_runner.cli.screen import visible
+from recipe_runner.execute.outcome import Outcome, Scored
+from recipe_runner.execute.screen import duration
+from recipe_runner.plan import Plan
+
+_BEFORE = ("batch", "steps", "schedule")
+
+
+def headline(plan: Plan, *, width: int, color: bool = False) -> str:
+    """What is about to run, in a few lines."""
+    launch, machine = plan.launch, plan.machine
+    many = f"{launch.num_processes} processes" if launch.num_processes > 1 else "1 process"
+    kind = machine.kind if machine.accelerators else "CPU"
+    adapter = "in full" if plan.adapter is None else plan.adapter.target.partition(":")[2]
+    lines = [("model", f"{short_path(plan.model.name_or_path)}, {adapter}")]
+    lines += [line for line in training_lines(plan) if line[0] in _BEFORE]
+    lines.append(("on", f"{kind}, {many} ({launch.strategy})"))
+    lines.append(("into", short_path(plan.outputs.run_dir)))
+    title = paint(f"{plan.name}: {plan.algorithm}", "bold", color)
+    return f"{title}\n{labelled(lines, width, color)}"
+
+
+def finished(outcome: Outcome, plan: Plan, again: str, *, width: int, color: bool = False) -> str:
+    """How the run ended. `again` is the command line that goes on with it."""
+    if outcome.status == "interrupted":
+        lines = [
+            ("stopped", f"at step {outcome.step:,} of {outcome.total:,}"),
+            ("checkpoint", short_path(str(outcome.checkpoint)) if outcome.checkpoint else "none"),
+            ("go on with", again),
+        ]
+        return f"{paint('Interrupted', 'bold', color)}\n{labelled(lines, width, color)}"
+    early = ", stopped early" if outcome.stopped_early else ""
+    title = f"Finished in {duration(outcome.seconds)}: {outcome.step:,} steps{early}"
+    parts = [f"{paint(title, 'bold', color)}\n{labelled(_result(outcome), width, color)}"]
+    if outcome.scored is not None:
+        parts.append(_samples(outcome.scored, width, color))
+    if outcome.model is not None:
+        parts.append(f"{paint('Next', 'bold', color)}\n{_next(outcome.model, plan)}")
+    return "\n".join(parts)
+
+
+def _result(outcome: Outcome) -> Iterator[Line]:
+    losses = {"loss": "loss", "eval_loss": "eval loss"}
+    told = [f"{losses[key]} {outcome.metrics[key]:.4f}" for key in losses if key in outcome.metrics]
+    if told:
+        yield "result", ", ".join(told)
+    if outcome.scored is not None:
+        scored = outcome.scored
+        start = "" if scored.before is None else f"{scored.before:.1%} before, "
+        yield "exact match", f"{start}{scored.after:.1%} after, on {scored.rows:,} held-out rows"
+    if outcome.model is not None:
+        yield "model", short_path(str(outcome.model))
+    yield "metrics", short_path(str(outcome.run_dir / "metrics.jsonl"))
+    yield "log", short_path(str(outcome.run_dir / "train.log"))
+
+
+def _samples(scored: Scored, width: int, color: bool) -> str:
+    text = paint("Held-out prompts", "bold", color) + "\n" if scored.samples else ""
+    for number, sample in enumerate(scored.samples):
+        mark = "right" if sample.after.strip() == sample.expected.strip() else "wrong"
+        rows = [("prompt", sample.prompt), ("expected", sample.expected)]
+        if scored.before is not None:
+            rows.append(("before", sample.before))
+        rows.append(("after", f"{sample.after}  ({mark})"))
+        cut = [
+            (label, textwrap.shorten(visible(said), max(40, width - 20))) for label, said in rows
+        ]
+        text += ("\n" if number else "") + labelled(cut, width, color)
+    return text
+
+
+def _next(model: Path, plan: Plan) -> str:
+    """Code that loads the result, with the library that fits it."""
+    folder = json.dumps(short_path(str(model)), ensure_ascii=False)
+    if plan.adapter is None:
+        lines = [
+            "from transformers import pipeline",
+            f'chat = pipeline("text-generation", {folder})',
+            'print(chat([{"role": "user", "content": "Hello"}]))',
+        ]
+    else:
+        lines = [
+            "from peft import AutoPeftModelForCausalLM",
+            "from transformers import AutoTokenizer",
+            f"model = AutoPeftModelForCausalLM.from_pretrained({folder})",
+            f"tokenizer = AutoTokenizer.from_pretrained({folder})",
+        ]
+    return "".join(f"  {line}\n" for line in lines)
