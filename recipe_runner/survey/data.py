@@ -1,13 +1,15 @@
 """What the data sets of a recipe are: which files, how many rows, what the rows look like.
 
-Small files are read whole; of larger ones the first rows are read and the last line
-is looked at, so that a check stays quick. The run itself reads every row.
+The rows of files of usual size are counted; the first and the last thousands of them are
+read, so that a check stays quick. The run itself reads every row.
 """
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from recipe_runner.components.base import discover
@@ -17,23 +19,23 @@ from recipe_runner.recipe.sections import SourceSpec
 from recipe_runner.rows import Located, Row, RowProblem
 from recipe_runner.rows.codes.files import DATA_NOT_FOUND
 
-WHOLE_BYTES = 16 << 20
-"""Files up to this size together are read whole by a check."""
+COUNTED_BYTES = 64 << 20
+"""Data up to this size together are counted to the last row."""
 
-HEAD_CHUNKS = 5
-"""Of larger data, this many chunks (of 1,000 rows at most) are read."""
+HEAD_CHUNKS, TAIL_CHUNKS = 4, 1
+"""Of those chunks (of 1,000 rows at most) the rows are read: enough to show most faults."""
 
 _NAMES_SHOWN = 8
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _PATTERN = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceFacts:
-    """One data set as found.
+    """One data set as found; equal only to itself, so that what is judged of it can be kept.
 
     `files` are absolute and sorted, empty for a hub data set. `rows` counts all rows
-    where the data was read whole, `sample` holds those that were read, with their
+    where the data is not too large, `sample` holds those that were read, with their
     places; both are None and empty where reading needs the datasets library.
     """
 
@@ -136,9 +138,21 @@ def _unknown_kind(
 
 
 def _read(source: Source, files: tuple[str, ...]) -> SourceFacts:
-    whole = sum(Path(file).stat().st_size for file in files) <= WHOLE_BYTES
-    rows = source.rows(files, max_chunks=None if whole else HEAD_CHUNKS)
+    stamps = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, files))
+    return _read_once(source, files, stamps)
+
+
+@lru_cache(maxsize=32)
+def _read_once(
+    source: Source, files: tuple[str, ...], stamps: tuple[tuple[int, int, int], ...]
+) -> SourceFacts:
+    """The same files are read once for all recipes of a command that name them."""
+    counted = sum(size for _, size, _ in stamps) <= COUNTED_BYTES
+    rows = source.rows(files, max_chunks=None if counted else HEAD_CHUNKS)
     if rows is None:
         return SourceFacts(loader=source.type, files=files)
-    sample = tuple(located for chunk in rows.chunks for located in rows.read(chunk))
-    return SourceFacts(source.type, files, len(rows) if whole else None, sample)
+    chunks = rows.chunks[:HEAD_CHUNKS]
+    if counted:
+        chunks = [*chunks, *rows.chunks[HEAD_CHUNKS:][-TAIL_CHUNKS:]]
+    sample = tuple(located for chunk in chunks for located in rows.read(chunk))
+    return SourceFacts(source.type, files, len(rows) if counted else None, sample)

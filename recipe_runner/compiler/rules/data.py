@@ -1,15 +1,20 @@
 """Rules about the data section and the rows of data files."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from recipe_runner.compiler.compile_data import compile_source
 from recipe_runner.compiler.resolved import ResolvedRecipe, ResolvedSource
 from recipe_runner.compiler.rules.rule import Finding, rule
-from recipe_runner.components.format import untrainable
+from recipe_runner.components.base import create
+from recipe_runner.components.format import Format, untrainable
 from recipe_runner.diagnostics import Diagnostic, Place, Related
+from recipe_runner.plan import LossOn
 from recipe_runner.rows import RowProblem, Tally, findings, rename
 from recipe_runner.rows.codes.files import NO_ROWS
+from recipe_runner.survey.data import SourceFacts
 from recipe_runner.syntax import Document
 
 
@@ -143,14 +148,24 @@ def _named(source: ResolvedSource, document: Document) -> Place:
 
 
 def _tally(source: ResolvedSource) -> Tally:
+    columns = tuple(sorted(source.spec.columns.items()))
+    return _judge(source.facts, source.format.model_dump_json(), columns, source.loss_on)
+
+
+@lru_cache(maxsize=32)
+def _judge(
+    facts: SourceFacts, layout: str, columns: tuple[tuple[str, str], ...], loss_on: LossOn
+) -> Tally:
+    """Judge the rows of a data set, once for all recipes of a command that read them alike."""
+    format_: Format = create("recipe_runner.components.formats", json.loads(layout))
     tally = Tally()
-    for where, row in source.facts.sample:
+    for where, row in facts.sample:
         tally.read += 1
         problem = row if isinstance(row, RowProblem) else None
         if not isinstance(row, RowProblem):
             try:
-                example = source.format.to_example(rename(row, source.spec.columns))
-                problem = untrainable(example, source.loss_on)
+                example = format_.to_example(rename(row, dict(columns)))
+                problem = untrainable(example, loss_on)
             except RowProblem as error:
                 problem = error
         if problem is None:

@@ -5,7 +5,7 @@ Tables are memory-mapped: what is read is taken from the page cache, row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.execute.data.codes import DATA_UNREADABLE, HUB_DATASET_UNREACHABLE
 from recipe_runner.plan import SourcePlan
 from recipe_runner.rows.row import CHUNK_ROWS, Chunk, Located, Where
+from recipe_runner.rows.table import without_nulls
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -39,21 +40,8 @@ class TableRows:
         columns: dict[str, list[Any]] = self.table[chunk.start : chunk.stop]
         for number in range(chunk.start, chunk.stop):
             at = number - chunk.start
-            row = {name: _without_nulls(values[at]) for name, values in columns.items()}
+            row = {name: without_nulls(values[at]) for name, values in columns.items()}
             yield Where(number + 1), row
-
-
-def _without_nulls(value: Any) -> Any:
-    """Leave out null fields of structs inside a column's value.
-
-    A table gives all structs of a column the same fields, so a message without tool calls
-    reads as one with `tool_calls: None`, which chat templates take for something else.
-    """
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
 
 
 def open_files(source: SourcePlan, folder: Path) -> Dataset:
