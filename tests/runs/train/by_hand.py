@@ -181,7 +181,7 @@ def tokenized(path: str, tokenizer: Any) -> Any:
     return datasets.Dataset.from_dict({"input_ids": ids, "labels": [list(row) for row in ids]})
 
 
-def prepare(plan: Plan, tokenizer: Any, console: Console) -> Rows:  # noqa: ARG001  # of Prepare
+def prepare(plan: Plan, tokenizer: Any, console: Console) -> Rows:
     """All sources of the plan; `eval` where it has one."""
     evaluation = plan.data.eval
     return Rows(

@@ -1,0 +1,106 @@
+"""Preparing chat rows: rows per second, the second run, and memory as the rows grow.
+
+TRL's own way (`load_dataset` and `SFTTrainer._prepare_dataset`) gets the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import assets, measure
+from benchmarks.environment import environment
+from benchmarks.results import Failed, Options, say, show, write
+from benchmarks.train import ARMS, Job, recipe_text
+
+_MOST_GROWTH = 48.0
+"""MiB that ten times the rows may add to the peak of any process: buffers, not rows.
+
+50,000 of these rows are about 80 MB of tokens and labels and 45 MB of text.
+"""
+
+
+def bench(options: Options) -> None:
+    """Measure, print and write; raises `Failed` where memory grows with the rows."""
+    rows = 5_000 if options.quick else 50_000
+    made = assets.make(options.work / "assets", rows, rows // 10)
+    folder = options.work / "prepare"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    cores = len(os.sched_getaffinity(0))
+    found = []
+    for arm in reversed(ARMS):
+        cases = [(rows // 10, 1, "cold"), *((rows, n, "cold") for n in dict.fromkeys((1, cores)))]
+        for count, processes, cache in [*cases, (rows, cores, "filled")]:
+            say(f"prepare: {arm}, {count} rows, {processes} process(es), {cache} cache")
+            found.append(_prepare(made, folder, arm, count, processes, cache))
+    write(options.results, "prepare", found)
+    show(
+        "prepare: reading and tokenizing chat rows",
+        (
+            "",
+            "rows",
+            "processes",
+            "cache",
+            "seconds",
+            "rows/s",
+            "rows/CPU s",
+            "peak RSS",
+            "of children",
+        ),
+        (
+            (
+                r["arm"],
+                f"{r['rows']:,}",
+                r["processes"],
+                r["cache"],
+                r["seconds"],
+                r["rows"] / r["seconds"],
+                r["rows"] / max(r["cpu_seconds"], 1e-3),
+                r["peak_rss"],
+                r["peak_rss_children"],
+            )
+            for r in found
+        ),
+    )
+    _refuse_growth([r for r in found if r["arm"] == "recipe_runner" and r["cache"] == "cold"])
+
+
+def _prepare(
+    made: assets.Assets, folder: Path, arm: str, rows: int, processes: int, cache: str
+) -> dict[str, Any]:
+    recipe = made.folder / f"prepare-{rows}.yaml"
+    job = Job("lora", made.model, made.chats(rows), steps=1)
+    recipe.write_text(recipe_text(job, folder / "run", steps=1), encoding="utf-8")
+    caches = folder / f"cache-{arm}"
+    if cache == "cold":
+        shutil.rmtree(caches, ignore_errors=True)
+    log = folder / f"{arm}-{rows}-{processes}-{cache}.log"
+    measured = measure.run(
+        [sys.executable, "-m", "benchmarks.preparing", arm, recipe, job.data, str(processes)],
+        log=log,
+        environment=environment(caches),
+    )
+    told: dict[str, Any] = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
+    if told["rows"] != rows:
+        raise Failed(f"{arm} prepared {told['rows']} of {rows} rows; see {log}")
+    return {
+        "arm": arm,
+        "processes": processes,
+        "cache": cache,
+        "process_wall": measured.wall,
+        "process_cpu": measured.cpu,
+        **told,
+    }
+
+
+def _refuse_growth(runs: list[dict[str, Any]]) -> None:
+    few, many = (next(r for r in runs if r["rows"] == n) for n in sorted({r["rows"] for r in runs}))
+    growth = many["peak_rss"] - few["peak_rss"]
+    say(f"prepare: {many['rows'] - few['rows']:,} more rows add {growth:.0f} MiB to the peak")
+    if growth > _MOST_GROWTH:
+        raise Failed(f"{growth:.0f} MiB more for ten times the rows, over {_MOST_GROWTH:.0f}")
