@@ -8,6 +8,7 @@ import re
 
 from recipe_runner.compiler.codes import UNKNOWN_MACHINE
 from recipe_runner.components.base import settled
+from recipe_runner.components.sharding import Sharding
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.plan import MachinePlan
 from recipe_runner.recipe.schema import Recipe
@@ -67,7 +68,9 @@ def machine(name: str) -> MachinePlan:
 
 
 def fitting(recipe: Recipe) -> MachinePlan:
-    """A machine that has what `recipe` asks for: its number of GPUs, or one, with bfloat16.
+    """A machine that has what `recipe` asks for: its number of GPUs, with bfloat16.
+
+    Where it states none, that is two for a strategy of many processes, and else one.
 
     A check without a machine uses it, so that the same recipe gets the same answer on a
     laptop and on a cluster. Where the recipe asks for the CPU, the machine has no GPU.
@@ -75,6 +78,7 @@ def fitting(recipe: Recipe) -> MachinePlan:
     launch = recipe.launch
     if launch.use_cpu is True:
         return MachinePlan("cpu", 0, 64.0, cpus=8, bf16=False, source=_FITTING)
-    stated = 1 if launch.num_processes == "auto" else settled(launch.num_processes)
+    usual = 2 if isinstance(launch.strategy, Sharding) and launch.strategy.many else 1
+    stated = usual if launch.num_processes == "auto" else settled(launch.num_processes)
     count = max(1, stated // launch.num_machines)
     return MachinePlan("GPU", count, 80.0, cpus=8 * count, bf16=True, source=_FITTING)

@@ -262,3 +262,49 @@ def remote_code(resolved: ResolvedRecipe) -> Iterator[Finding]:
             message,
             "read that code; models that transformers knows by itself do not need it",
         )
+
+
+@rule("RR326", "launch-option-without-effect", "warning")
+def launch_option_without_effect(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    A launch strategy for several processes has one process only, or an address where machines
+    meet is given for one machine.
+
+    ## Why it matters
+
+    Nothing is sharded over one process: the model, its gradients and its optimizer state have
+    to fit on one device, which a recipe written for eight may not expect.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    launch: {strategy: fsdp, num_processes: 1}  # <- RR326
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    launch: {strategy: fsdp, num_processes: 8}
+    output_dir: runs/x
+    ```
+    """
+    launch, sharding = resolved.recipe.launch, resolved.sharding
+    if sharding.many and settled(launch.num_processes) == 1:
+        message = (
+            f"`launch.strategy` is {sharding.type}, which has no effect with one process: "
+            "it holds the whole model"
+        )
+        yield Finding(("launch", "strategy"), message, "leave it at auto, or use several processes")
+    if launch.num_machines == 1 and launch.main_process_ip is not None:
+        message = "`launch.main_process_ip` has no effect with one machine"
+        yield Finding(("launch", "main_process_ip"), message, "remove it", of_key=True)

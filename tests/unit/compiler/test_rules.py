@@ -76,7 +76,11 @@ FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
             ["RR319", "RR319"],
             id="pattern of no layers",
         ),
-        pytest.param({"launch.strategy": "deepspeed"}, "cpu", ["RR321"], id="deepspeed on cpu"),
+        pytest.param(
+            {"launch.strategy": "deepspeed"}, "cpu", ["RR321", "RR326"], id="deepspeed on cpu"
+        ),
+        pytest.param({"launch.strategy": "fsdp"}, "H100", ["RR326"], id="fsdp on one GPU"),
+        pytest.param({"launch.strategy": "fsdp"}, "2xH100", [], id="fsdp on two GPUs"),
         pytest.param({"launch.num_machines": 2}, "8xH100", ["RR321"], id="where to meet"),
         pytest.param({"launch.num_processes": 8}, "4xH100", ["RR322"], id="too many"),
         pytest.param({"launch.mixed_precision": "bf16"}, "T4", ["RR323"], id="bf16 on T4"),
