@@ -61,7 +61,7 @@ def test_a_finished_run_says_where_everything_is_and_is_not_run_again(folder: Pa
     assert "step 4/4" in done.stdout
     assert "Finished in" in done.stdout
     assert "runs/tiny/model" in done.stdout
-    assert "AutoPeftModelForCausalLM" in done.stdout
+    assert 'chat = pipeline("text-generation", "runs/tiny/model")' in done.stdout
     run = folder / "runs/tiny"
     assert (run / "recipe.yaml").read_bytes() == (folder / "recipe.yaml").read_bytes()
     assert "learning_rate: 0.0002" in (run / "resolved.yaml").read_text(encoding="utf-8")
