@@ -75,7 +75,7 @@ def faults(path: Path, processes: int = 1) -> Iterator[str]:
             elif actual != size:
                 yield f"{name} has {actual} bytes of {size}"
         if "optimizer.pt" not in manifest["files"] and not manifest.get("sharded", False):
-            yield "optimizer.pt is missing"
+            yield "it was saved without the optimizer's state (training.save_only_model)"
     yield from _cut(path)
 
 

@@ -87,6 +87,14 @@ def _disk(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
     del plan
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
+    # A start writes the plan last, and nobody else takes it away.
+    if number == errno.ENOENT and not (run_dir / "plan.json").exists():
+        return finding(
+            before.NOT_WRITABLE,
+            run_dir,
+            f"{run_dir} was removed while the run wrote into it",
+            "start the run again, and leave its folder alone until it has ended",
+        )
     full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text
     # torch's zip writer says only this when a write comes back short.
     if full or "PytorchStreamWriter failed" in text or "unexpected pos" in text:
@@ -111,7 +119,21 @@ def _hub(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
     del run_dir
     text, name = str(error), _name(error)
     offline = name in ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectError")
-    if offline or "couldn't connect to" in text or "Cannot reach http" in text:
+    known = offline or "couldn't connect to" in text or "Cannot reach http" in text
+    target = plan.arguments.arguments.get("hub_model_id")
+    # The trainer makes the repository on the hub when it is built.
+    if (
+        known
+        and target
+        and any(f.name == "create_repo" for f in traceback.extract_tb(error.__traceback__))
+    ):
+        return finding(
+            during.HUB_UNREACHABLE,
+            plan.recipe_path,
+            f"the hub cannot be reached, and hub.hub_model_id is {target}",
+            "check the connection and HF_HUB_OFFLINE, or leave `hub` out and upload the model later",
+        )
+    if known:
         return finding(
             during.HUB_UNREACHABLE,
             plan.recipe_path,
@@ -183,12 +205,59 @@ def _adapter(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | No
     found = re.search(r"Target modules? (.+?) not found in the base model", str(error))
     if found is None:
         return None
+    layers = plan.adapter.arguments.get("layers_to_transform") if plan.adapter else None
+    within = "" if layers is None else f" in the layers {list(layers)}"
     return finding(
         during.ADAPTER_TARGETS,
         plan.recipe_path,
-        f"adapter.target_modules is {found[1]}, and no module of "
+        f"adapter.target_modules is {found[1]}{within}, and no module of "
         f"{plan.model.name_or_path} has such a name",
         "write `target_modules: all-linear`, or names of the model's own modules",
+    )
+
+
+_REFUSALS = (
+    # Words of a message, the value of the recipe they are about, and what to do.
+    ("Specified `attn_implementation=", "model.attn_implementation", "choose eager or sdpa"),
+    ("does not support backward on CPU", "model.attn_implementation", "choose eager or sdpa"),
+    ("does not support an attention implementation", "model.attn_implementation", "choose eager"),
+    ("ignore_mismatched_sizes", "model.config_overrides", "keep the shape of the weights, or set model.random_init"),
+    ("optim_target_modules", "training.optim_target_modules", "name the modules for this optimizer"),
+    ("requires an eval strategy", "training.lr_scheduler_type", "add data.eval, or choose another schedule"),
+    ("is not a valid DynamoBackend", "training.torch_compile_backend", "leave it out for inductor"),
+)  # fmt: skip
+_SCHEDULE = re.compile(r"get_\w*schedule\w*\(\) (got an unexpected .+|missing .+)")
+
+
+def _refused(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    """A value that only a library can tell to be wrong."""
+    del run_dir
+    text = str(error)
+    found = next((known[1:] for known in _REFUSALS if known[0] in text), None)
+    if isinstance(error, TypeError) and _SCHEDULE.search(text):
+        found = ("training.lr_scheduler_kwargs", "correct the options of the schedule")
+    if _name(error).startswith("StrictDataclass") and plan.model.config_overrides:
+        found = ("model.config_overrides", "correct the value")
+        text = " ".join(text.split())
+    if found is None:
+        return None
+    path, help = found
+    return finding(
+        during.VALUE_REFUSED, plan.recipe_path, f"{path} is refused: {_first_line(text)}", help
+    )
+
+
+def _not_installed(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    """A package that an optimizer or a kernel needs, and that only its library asks for."""
+    del run_dir
+    found = re.search(r"need to (?:install|have) `([\w.>=-]+)`", str(error))
+    if found is None or not isinstance(error, ImportError):
+        return None
+    return finding(
+        before.PACKAGE_MISSING,
+        plan.recipe_path,
+        f"{found[1]} is not installed: {_first_line(error)}",
+        f"pip install '{found[1]}', or choose another value",
     )
 
 
@@ -216,6 +285,8 @@ _RULES: tuple[Callable[[BaseException, Plan, Path], Diagnostic | None], ...] = (
     _missing,
     _damaged,
     _adapter,
+    _refused,
+    _not_installed,
     _communication,
 )
 
@@ -230,6 +301,6 @@ def _name(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException | str) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else "no message"

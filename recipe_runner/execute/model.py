@@ -6,46 +6,78 @@ model, so that the same seed gives the same weights and the same losses.
 
 from __future__ import annotations
 
-import re
+import copy
+import difflib
+from collections.abc import Collection
 from typing import Any
 
 from recipe_runner.execute.build import build, built, class_of
+from recipe_runner.execute.codes import during
+from recipe_runner.execute.fault import fault
 from recipe_runner.execute.tokenizer import location
+from recipe_runner.execute.trainable import choose_trainable, demand_targets
 from recipe_runner.plan import ModelPlan, Plan
 
 
 def load_model(plan: Plan, tokenizer: Any) -> Any:
-    """The model of `plan`, with embeddings that fit `tokenizer`; an adapter is not attached yet."""
+    """The model of `plan`, with embeddings that fit `tokenizer`; an adapter is not attached yet.
+
+    Reports RR709 and RR713 for names and patterns that the model does not have, RR714 for
+    weights that are not in the checkpoint, RR715 for values that its configuration refuses.
+    """
     from transformers import set_seed
 
     set_seed(plan.seed)
-    model = _random(plan.model) if plan.model.random_init else _pretrained(plan)
+    model = _random(plan) if plan.model.random_init else _pretrained(plan)
     _fit_embeddings(model, tokenizer, plan.tokenizer.resize_embeddings_multiple_of)
     _agree_on_tokens(model, tokenizer)
-    _choose_trainable(model, plan.model)
+    choose_trainable(model, plan)
+    demand_targets(model, plan)
     if plan.quantization is not None:
         _keep_gradients(model)
     return model
 
 
-def _random(plan: ModelPlan) -> Any:
-    load = _load_arguments(plan)
+def _random(plan: Plan) -> Any:
+    load = _load_arguments(plan.model)
     config, own = _config(plan)
     # `from_config` takes a dtype and an attention implementation and nothing of the hub.
     chosen = {k: load[k] for k in ("dtype", "attn_implementation") if k in load}
     trust = {"trust_remote_code": True} if own.get("trust_remote_code") else {}
-    return class_of(plan.auto_class).from_config(config, **chosen, **trust)
+    return class_of(plan.model.auto_class).from_config(config, **chosen, **trust)
 
 
 def _pretrained(plan: Plan) -> Any:
     load = _load_arguments(plan.model)
     if plan.model.config_overrides:
-        load["config"], _ = _config(plan.model)
+        load["config"], _ = _config(plan)
     if plan.quantization is not None:
         load["quantization_config"] = build(plan.quantization)
     name = location(plan.model.name_or_path)
-    return class_of(plan.model.auto_class).from_pretrained(
-        name, **load, use_safetensors=True, device_map=_device_map(plan)
+    model, loaded = class_of(plan.model.auto_class).from_pretrained(
+        name,
+        **load,
+        use_safetensors=True,
+        device_map=_device_map(plan),
+        output_loading_info=True,
+    )
+    _demand_weights(plan, loaded["missing_keys"])
+    return model
+
+
+def _demand_weights(plan: Plan, missing: Collection[str]) -> None:
+    """Refuse a checkpoint that lacks weights: upstream draws them at random and goes on."""
+    if not missing:
+        return
+    names = sorted(missing)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    raise fault(
+        during.WEIGHTS_MISSING,
+        plan.recipe_path,
+        f"{plan.model.name_or_path} has no weights for {', '.join(names[:3])}{more}",
+        "correct model.config_overrides, or take a checkpoint that is whole"
+        if plan.model.config_overrides
+        else "take a checkpoint that is whole, of a model and not of an adapter",
     )
 
 
@@ -59,14 +91,33 @@ def _device_map(plan: Plan) -> Any:
     return {"": PartialState().local_process_index} if torch.cuda.is_available() else None
 
 
-def _config(plan: ModelPlan) -> tuple[Any, dict[str, Any]]:
+def _config(plan: Plan) -> tuple[Any, dict[str, Any]]:
+    """The configuration with the plan's overrides, and what it was loaded with."""
     from transformers import AutoConfig
 
+    model = plan.model
     names = ("revision", "trust_remote_code", "token", "subfolder")
-    own = {k: v for k, v in plan.load.items() if k in names}
-    config = AutoConfig.from_pretrained(
-        location(plan.name_or_path), **own, **dict(plan.config_overrides)
-    )
+    own = {k: v for k, v in model.load.items() if k in names}
+    # Upstream writes into what it is given.
+    overrides = copy.deepcopy(dict(model.config_overrides))
+    name = location(model.name_or_path)
+    for key in ("rope_parameters", "rope_scaling"):
+        if isinstance(overrides.get(key), dict) and "rope_theta" not in overrides[key]:
+            # The mapping is replaced as a whole, and its base would be lost with it.
+            base = getattr(AutoConfig.from_pretrained(name, **own), "rope_parameters", None) or {}
+            overrides[key] |= {k: v for k, v in base.items() if k == "rope_theta"}
+    config, unused = AutoConfig.from_pretrained(name, **own, **overrides, return_unused_kwargs=True)
+    # Upstream leaves out what the configuration does not have, without a word.
+    for key in model.config_overrides:
+        if key in unused:
+            near = difflib.get_close_matches(key, config.to_dict(), n=1)
+            raise fault(
+                during.VALUE_REFUSED,
+                plan.recipe_path,
+                f"model.config_overrides has {key}, and the configuration of "
+                f"{model.name_or_path} ({type(config).__name__}) has no such value",
+                f"did you mean {near[0]}?" if near else "name a value of its config.json",
+            )
     return config, own
 
 
@@ -125,16 +176,3 @@ def _agree_on_tokens(model: Any, tokenizer: Any) -> None:
         generation.eos_token_id = (
             [tokenizer.eos_token_id, *known] if known else (tokenizer.eos_token_id)
         )
-
-
-def _choose_trainable(model: Any, plan: ModelPlan) -> None:
-    """Apply `trainable_parameters` (only these train), then `freeze` (these do not)."""
-    only = [re.compile(pattern) for pattern in plan.trainable_parameters]
-    frozen = [re.compile(pattern) for pattern in plan.freeze]
-    if not only and not frozen:
-        return
-    for name, parameter in model.named_parameters():
-        if only and not any(pattern.search(name) for pattern in only):
-            parameter.requires_grad = False
-        if any(pattern.search(name) for pattern in frozen):
-            parameter.requires_grad = False

@@ -102,7 +102,7 @@ class RunDirectory:
             value = json.loads(self.status_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        ours = isinstance(value, dict) and value.get("schema") == _SCHEMA
+        ours = isinstance(value, dict) and value.get("schema") == _SCHEMA and "status" in value
         return value if ours else None
 
     def read_plan(self) -> Plan:

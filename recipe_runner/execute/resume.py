@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from recipe_runner.execute import atomic
 from recipe_runner.execute.checkpoints import Checkpoint, all_checkpoints, faults
 from recipe_runner.execute.codes import before
 from recipe_runner.execute.fault import fault
 from recipe_runner.execute.record import RunDirectory
 from recipe_runner.execute.science import differences
 from recipe_runner.plan import Plan
+
+if TYPE_CHECKING:
+    from recipe_runner.execute.data.receipt import Receipt
 
 Resume = Literal["auto", "never"] | Path
 """Go on from the newest complete checkpoint, do not go on, or go on from this one."""
@@ -110,4 +115,38 @@ def _refuse_other_science(run: RunDirectory, plan: Plan) -> None:
         run.path,
         f"{count} from the run in this directory\n{shown}{more}",
         "put the values back to resume, name another output_dir, or pass --overwrite",
+    )
+
+
+def note_rows(run: RunDirectory, receipt: Receipt, checkpoint: Path | None) -> None:
+    """Write what became of the rows into `data.json`.
+
+    Reports RR609 where the run that `checkpoint` belongs to read other rows: the plan names
+    files, and their content may have changed since.
+    """
+    if checkpoint is not None:
+        _refuse_other_rows(RunDirectory(checkpoint.resolve().parent.parent), receipt)
+    atomic.write_json(run.data_file, asdict(receipt))
+
+
+def _refuse_other_rows(owner: RunDirectory, receipt: Receipt) -> None:
+    try:
+        there = json.loads(owner.data_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    counts = ("train_rows", "eval_rows")
+    changed = [
+        f"{there[name]} {name.replace('_', ' ')} there, {getattr(receipt, name)} here"
+        for name in counts
+        if there.get(name, getattr(receipt, name)) != getattr(receipt, name)
+    ]
+    if not changed and there.get("content", receipt.content) == receipt.content:
+        return
+    files = ", ".join(source.path for source in receipt.sources)
+    raise fault(
+        before.PLAN_CHANGED,
+        owner.path,
+        f"the data have changed since the checkpoint was saved: {files}"
+        + "".join(f"\n  {words}" for words in changed),
+        "put the data back to resume, name another output_dir, or pass --overwrite",
     )

@@ -53,18 +53,21 @@ def exact_match(
     *,
     max_new_tokens: int,
     batch_size: int = 64,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
 ) -> Score:
     """Let `model` answer the last assistant turn of each conversation and compare.
 
     The prompt is every turn before that one, then the generation prompt; turns after it
-    are not used. Decoding is greedy, `batch_size` conversations at a time. The model's
+    are not used. `chat_template_kwargs` are those that the model was trained with. Decoding
+    is greedy, `batch_size` conversations at a time. The model's
     mode, its generation config and the tokenizer's settings are left as they were.
 
     Raises ValueError where a conversation has no assistant turn, and where the tokenizer
     has neither a padding nor an end-of-sequence token.
     """
     tasks = [_split(number, row) for number, row in enumerate(rows, start=1)]
-    prompts = [_prompt_ids(tokenizer, prompt) for prompt, _ in tasks]
+    variables = chat_template_kwargs or {}
+    prompts = [_prompt_ids(tokenizer, prompt, variables) for prompt, _ in tasks]
     config = _greedy(model, tokenizer, max_new_tokens)
     # Prompts of similar length share a batch: less padding, the same answers.
     order = sorted(range(len(tasks)), key=lambda index: len(prompts[index]))
@@ -91,12 +94,15 @@ def _split(number: int, row: Conversation) -> tuple[tuple[Message, ...], str]:
     raise ValueError(f"conversation {number} has no assistant turn")
 
 
-def _prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) -> list[int]:
+def _prompt_ids(
+    tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message], variables: Mapping[str, Any]
+) -> list[int]:
     ids = tokenizer.apply_chat_template(
         [dict(message) for message in prompt],
         add_generation_prompt=True,
         tokenize=True,
         return_dict=False,
+        **variables,
     )
     return [int(token) for token in ids]
 

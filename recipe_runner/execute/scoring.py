@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ class Scoring:
     plan: ScorePlan
     run: RunDirectory
     rows: Rows
+    chat_template_kwargs: Mapping[str, Any]
 
     def before(self, model: Any, tokenizer: Any) -> None:
         """Answer with the untrained model."""
@@ -75,6 +76,7 @@ class Scoring:
                 self.rows,
                 max_new_tokens=self.plan.max_new_tokens,
                 batch_size=self.plan.batch_size,
+                chat_template_kwargs=self.chat_template_kwargs,
             )
 
     def _read(self) -> dict[str, Any]:

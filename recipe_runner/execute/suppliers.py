@@ -62,13 +62,22 @@ def _prepare(plan: Plan, tokenizer: Any, console: Console) -> Data:
 
 
 def _conversations(plan: Plan, data: Any, count: int) -> list[list[Any]]:
-    """Examples as conversations; plain text has no turn to answer and is left out."""
+    """Examples as conversations; those without an answer in words are left out.
+
+    Plain text has no turn to answer, and a call of a tool is no text to compare with.
+    """
     from recipe_runner.execute.data.examples import evaluation_examples
 
-    found = []
+    found: list[list[Any]] = []
     for example in evaluation_examples(plan, data, count):
         if "messages" in example:
             found.append(list(example["messages"]))
         elif isinstance(example.get("prompt"), list | tuple):
             found.append([*example["prompt"], *example["completion"]])
-    return found
+    return [messages for messages in found if _answer(messages)]
+
+
+def _answer(messages: Sequence[Any]) -> str:
+    """The text of the last turn of the assistant, where it is not the first turn of all."""
+    answers = [m["content"] for m in messages[1:] if m["role"] == "assistant"]
+    return str(answers[-1]).strip() if answers else ""

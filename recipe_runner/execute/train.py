@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipe_runner.diagnostics import DiagnosticError
-from recipe_runner.execute import atomic, record
+from recipe_runner.execute import record
 from recipe_runner.execute.checkpoints import newest_complete
 from recipe_runner.execute.codes import during
 from recipe_runner.execute.complete import adopt, has_all_steps
@@ -22,6 +22,7 @@ from recipe_runner.execute.fault import fault
 from recipe_runner.execute.libraries import load_libraries
 from recipe_runner.execute.outcome import Outcome, Scored
 from recipe_runner.execute.record import RunDirectory
+from recipe_runner.execute.resume import note_rows
 from recipe_runner.execute.suppliers import Data, Suppliers, default_suppliers
 from recipe_runner.plan import MonitorPlan, Plan, digest
 
@@ -84,7 +85,7 @@ class _Session:
         teller = self.console if self.processes == 1 else Silent()
         data = self.suppliers.prepare(plan, tokenizer, teller)
         if main and data.receipt is not None:
-            atomic.write_json(self.run.data_file, asdict(data.receipt))
+            note_rows(self.run, data.receipt, resume)
         model = load_model(plan, tokenizer)
         metrics = Metrics(self.run.metrics_file if main else None)
         watch = Watch(plan.monitor)
@@ -112,6 +113,8 @@ class _Session:
             raise self._stopped(watch.stopped)
         if interrupt.stopped:
             raise KeyboardInterrupt
+        if self.step == 0:
+            raise self._idle(len(data.train))
         return self._conclude(trainer, tokenizer, data, metrics, scoring, resume, started)
 
     def interrupted(self, resume: Path | None, started: float) -> Outcome:
@@ -227,8 +230,21 @@ class _Session:
 
         rows = self.suppliers.conversations(self.plan, data, wanted.rows)
         if not rows:
+            self.console.line("No score: no row to evaluate on has a turn with a text to answer")
             return None
-        return Scoring(wanted, self.run, rows)
+        return Scoring(wanted, self.run, rows, self.plan.tokenizer.chat_template_kwargs)
+
+    def _idle(self, rows: int) -> DiagnosticError:
+        """No batch came: upstream warns into the log and calls it a finished training."""
+        return fault(
+            during.NOTHING_TRAINED,
+            self.plan.recipe_path,
+            f"no optimizer step was taken: {rows} rows do not fill a batch of "
+            f"{self.plan.steps.per_device * self.processes}, and training.dataloader_drop_last "
+            "leaves it out",
+            "lower training.per_device_train_batch_size, turn off "
+            "training.dataloader_drop_last, or train on more rows",
+        )
 
     def _stopped(self, stopped: Any) -> DiagnosticError:
         checkpoint = newest_complete(self.run.checkpoints, self.processes)

@@ -115,3 +115,18 @@ def test_model_and_tokenizer_are_left_as_they_were(parts: tuple[Any, Any]) -> No
     assert model.config.use_cache is False
     assert tokenizer.padding_side == "right"
     assert torch.is_grad_enabled()
+
+
+def test_prompt_is_rendered_with_the_variables_of_the_training(parts: tuple[Any, Any]) -> None:
+    from recipe_runner.execute.score import exact_match
+
+    model, tokenizer = parts
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.content }}{% endfor %}{% if loud %}!{% endif %}"
+    )
+    ids: list[Any] = []
+    model.register_forward_pre_hook(
+        lambda _, __, kwargs: ids.append(kwargs["input_ids"]), with_kwargs=True
+    )
+    exact_match(model, tokenizer, ROWS[:1], max_new_tokens=1, chat_template_kwargs={"loud": True})
+    assert tokenizer.decode(ids[0][0]) == "x!"

@@ -60,7 +60,7 @@ class Alpaca(Format):
             raise RowProblem(
                 "empty-completion", f"has an empty text in column `{self.output_column}`"
             )
-        given = row.get(self.input_column) or ""
+        given = self._optional(row, self.input_column)
         if self.render == "text":
             prompt = (_WITH_INPUT if given else _WITHOUT_INPUT).format(
                 instruction=instruction, input=given
@@ -68,9 +68,13 @@ class Alpaca(Format):
             return {"prompt": prompt, "completion": output}
         user = f"{instruction}\n\n{given}" if given else instruction
         messages: list[Message] = [{"role": "user", "content": user}]
-        if row.get(self.system_column):
-            messages.insert(0, {"role": "system", "content": str(row[self.system_column])})
+        if system := self._optional(row, self.system_column):
+            messages.insert(0, {"role": "system", "content": system})
         return {"prompt": messages, "completion": [{"role": "assistant", "content": output}]}
+
+    @staticmethod
+    def _optional(row: Row, column: str) -> str:
+        return "" if row.get(column) is None else require_text(row, column)
 
     @property
     def renders_chat(self) -> bool:

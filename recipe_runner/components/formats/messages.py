@@ -1,5 +1,6 @@
 """Conversations as lists of role and content: the form of chat templates."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -44,7 +45,7 @@ class Messages(Format):
         messages = require_column(row, self.messages_column)
         example: Example = {"messages": conversation(messages, self.messages_column)}
         if row.get(self.tools_column):
-            example["tools"] = list(row[self.tools_column])
+            example["tools"] = _tools(row[self.tools_column], self.tools_column)
         return example
 
     @classmethod
@@ -72,6 +73,23 @@ def conversation(value: Any, column: str) -> list[Message]:
     return [
         _message(item, f"message {number} of `{column}`") for number, item in enumerate(value, 1)
     ]
+
+
+def _tools(value: Any, column: str) -> list[Any]:
+    """A list of tools, or the JSON text of one: tables cannot hold schemas that differ."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise RowProblem(
+                "tools-not-json", f"has a text that is no JSON in column `{column}`: {error}"
+            ) from error
+    if not isinstance(value, list | tuple):
+        kind = type(value).__name__
+        raise RowProblem(
+            "not-a-list", f"has a {kind} where a list of tools is expected, in column `{column}`"
+        )
+    return list(value)
 
 
 def _message(item: Any, where: str) -> Message:

@@ -78,10 +78,10 @@ class ShareGPT(Format):
 
     def _message(self, turn: object, number: int) -> Message:
         where = f"turn {number} of `{self.conversations_column}`"
-        if not isinstance(turn, Mapping) or self.role_key not in turn:
-            raise RowProblem("message-without-role", f"has no `{self.role_key}` in {where}")
+        if not isinstance(turn, Mapping) or not isinstance(turn.get(self.role_key), str):
+            raise RowProblem("message-without-role", f"has no text `{self.role_key}` in {where}")
         said = turn[self.role_key]
-        role = self.roles.get(said) or ROLES.get(str(said).lower())
+        role = self.roles.get(said) or ROLES.get(said.lower())
         if role is None:
             raise RowProblem(
                 "unknown-role", f"has the role {said!r} in {where}, which `roles` does not map"

@@ -38,6 +38,7 @@ class Interrupt(TrainerCallback):
         self._processes = processes
         self._training = False
         self._asked = 0
+        self._acknowledged = False
         self._stop_at: int | None = None
         self.requested: int | None = None
         self.stopped = False
@@ -60,15 +61,29 @@ class Interrupt(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._training = False
 
+    def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._acknowledge()
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._acknowledge()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         alone = self._processes == 1
         due = self.requested is not None if alone else self._agreed(state.global_step)
         if due and state.global_step < state.max_steps:
             self.stopped = True
-            if self._rank == 0:
-                self._console.line("Interrupted: saving a checkpoint (again: stop at once)")
+            self._acknowledge()
             control.should_save = True
             control.should_training_stop = True
+
+    def _acknowledge(self) -> None:
+        """Say once that the signal was heard; an evaluation or a long step may come first.
+
+        Not in the handler: it may run in the middle of a write to the same stream.
+        """
+        if self.requested is not None and not self._acknowledged and self._rank == 0:
+            self._acknowledged = True
+            self._console.line("Interrupted: saving after this step (again: stop at once)")
 
     def _agreed(self, step: int) -> bool:
         if self._rank == 0 and self.requested is not None and self._stop_at is None:

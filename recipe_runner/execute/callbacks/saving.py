@@ -69,11 +69,14 @@ def complete(path: Path, processes: int, plan: str) -> None:
 
 
 def clear_after(folder: Path, step: int, processes: int) -> None:
-    """Delete torn checkpoints after `step`, and set complete ones aside as `superseded-N`."""
+    """Delete torn checkpoints after `step`, and set the others aside as `superseded-N`.
+
+    One with a manifest was whole once: `save_only_model` makes such that cannot be resumed.
+    """
     for checkpoint in all_checkpoints(folder, processes):
         if checkpoint.step <= step:
             continue
-        if checkpoint.complete:
+        if checkpoint.complete or (checkpoint.path / MANIFEST).exists():
             aside = folder / f"superseded-{checkpoint.step}"
             shutil.rmtree(aside, ignore_errors=True)
             checkpoint.path.rename(aside)

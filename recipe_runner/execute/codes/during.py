@@ -255,6 +255,91 @@ PROCESSES_APART = Code(
     """,
 )
 
+PATTERN_FINDS_NOTHING = Code(
+    "RR713",
+    "pattern-finds-nothing",
+    """
+    ## What it means
+    A pattern in `model.freeze` or `model.trainable_parameters` finds no parameter of the model,
+    or together they leave none to train.
+
+    ## Why it matters
+    A pattern that finds nothing has no effect: weights train that the recipe says are frozen.
+
+    ## Example
+    ```text
+    recipe.yaml: RR713 pattern-finds-nothing: model.freeze has 'embed_token$', which finds none of the 291 parameters
+    ```
+
+    ## Instead
+    Write regular expressions that occur in the model's own parameter names, such as
+    `embed_tokens` or `layers\\.[0-3]\\.`.
+    """,
+)
+
+WEIGHTS_MISSING = Code(
+    "RR714",
+    "weights-missing",
+    """
+    ## What it means
+    The checkpoint of the model does not hold all of the model's weights.
+
+    ## Why it matters
+    Upstream draws the missing ones at random and goes on: the run would train, and the model
+    would have forgotten what it knew.
+
+    ## Example
+    ```text
+    recipe.yaml: RR714 weights-missing: org/model-id has no weights for model.layers.32.mlp.up_proj.weight and 8 more
+    ```
+
+    ## Instead
+    Take a checkpoint that is whole. With `model.config_overrides`, keep the shape of the model,
+    or set `model.random_init` to start from random weights.
+    """,
+)
+
+VALUE_REFUSED = Code(
+    "RR715",
+    "value-refused",
+    """
+    ## What it means
+    A library refuses a value of the recipe, and only it can tell: a value of the model's
+    configuration, an attention kernel, an option of the optimizer or the schedule.
+
+    ## Why it matters
+    The run cannot start, or would start without what the recipe asks for.
+
+    ## Example
+    ```text
+    recipe.yaml: RR715 value-refused: training.torch_compile_backend is refused: 'FAST' is not a valid DynamoBackend
+    ```
+
+    ## Instead
+    Correct the value that the message names.
+    """,
+)
+
+NOTHING_TRAINED = Code(
+    "RR716",
+    "nothing-trained",
+    """
+    ## What it means
+    Training ended without a single optimizer step.
+
+    ## Why it matters
+    The result would be the model that the run started from.
+
+    ## Example
+    ```text
+    recipe.yaml: RR716 nothing-trained: no optimizer step was taken: 64 rows do not fill a batch of 128
+    ```
+
+    ## Instead
+    Take a smaller batch, turn off `training.dataloader_drop_last`, or train on more rows.
+    """,
+)
+
 INTERNAL = Code(
     "RR901",
     "internal-error",
@@ -288,5 +373,9 @@ DURING: tuple[Code, ...] = (
     COMMUNICATION_FAILED,
     NO_SAFETENSORS,
     PROCESSES_APART,
+    PATTERN_FINDS_NOTHING,
+    WEIGHTS_MISSING,
+    VALUE_REFUSED,
+    NOTHING_TRAINED,
     INTERNAL,
 )

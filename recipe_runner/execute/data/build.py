@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from recipe_runner.execute.data.cache import Entry, Store
 from recipe_runner.execute.data.codes import DATA_UNREADABLE, PREPARATION_KILLED
 from recipe_runner.execute.data.hashes import stamp
 from recipe_runner.execute.data.mixing import held_out, order
-from recipe_runner.execute.data.pool import each, processes_for
+from recipe_runner.execute.data.pool import WorkerKilledError, each, processes_for
 from recipe_runner.execute.data.receipt import Role, receipt_of
 from recipe_runner.execute.data.sources import chosen, is_remote, open_rows
 from recipe_runner.execute.data.work import Bench, Reader, Task, numbers_schema, tokens_schema
@@ -167,7 +166,7 @@ def _tokenize(
                 done += result.tally.read
                 if progress is not None:
                     progress(done, total)
-        except BrokenProcessPool as error:
+        except WorkerKilledError as error:
             raise DiagnosticError(_killed(plan, processes)) from error
     return tallies, processes
 

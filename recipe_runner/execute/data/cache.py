@@ -54,12 +54,11 @@ class Store:
         folder = self.prepared / key
         try:
             manifest = json.loads((folder / _MANIFEST).read_bytes())
-            whole = all(
-                (folder / name).stat().st_size == size for name, size in manifest["files"].items()
-            )
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+            files, notes = manifest["files"], manifest["notes"]
+            whole = all((folder / name).stat().st_size == size for name, size in files.items())
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
-        return Entry(folder, manifest["notes"]) if whole else None
+        return Entry(folder, notes) if whole else None
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:

@@ -53,10 +53,10 @@ class FileHashes:
 
     def _read(self) -> dict[str, list[str]]:
         try:
-            index: dict[str, list[str]] = json.loads(self.path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+            index = json.loads(self.path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return {}
-        return index
+        return index if isinstance(index, dict) else {}
 
 
 def stamp(file: str) -> str:

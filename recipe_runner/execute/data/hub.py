@@ -51,10 +51,10 @@ def _ask(name: str, revision: str) -> str:
 
 def _known(index: Path) -> dict[str, str]:
     try:
-        known: dict[str, str] = json.loads(index.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError):
+        known = json.loads(index.read_bytes())
+    except (FileNotFoundError, ValueError):
         return {}
-    return known
+    return known if isinstance(known, dict) else {}
 
 
 def _note(index: Path, name: str, commit: str) -> None:

@@ -25,6 +25,8 @@ _LIBRARIES = ("datasets", "jinja2", "pyarrow", "tokenizers", "transformers")
 _CODE = (
     ("recipe_runner.execute", "data"),
     ("recipe_runner.execute", "tokenize"),
+    ("recipe_runner", "rows"),
+    (FORMATS.rpartition(".")[0], "sources"),
     (FORMATS.rpartition(".")[0], "format.py"),
     (FORMATS.rpartition(".")[0], "base.py"),
     (FORMATS.rpartition(".")[0], "formats"),

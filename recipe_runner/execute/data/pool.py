@@ -11,12 +11,11 @@ import os
 import signal
 import sys
 import threading
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from itertools import islice
-from multiprocessing.connection import wait
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from recipe_runner.execute.data.work import Bench, Done, Task, do
 
@@ -26,7 +25,9 @@ _AHEAD = 3
 _ALONE = 2
 """Up to this many tasks, starting processes costs more than it saves."""
 
-_benches: Sequence[Bench] = ()
+
+class WorkerKilledError(Exception):
+    """A process was killed while it worked, most often for lack of memory."""
 
 
 def cores() -> int:
@@ -41,39 +42,90 @@ def processes_for(tasks: int, asked: int | None) -> int:
     return max(1, min(asked or cores(), tasks))
 
 
-def each(benches: Sequence[Bench], tasks: Iterable[Task], processes: int) -> Iterator[Done]:
-    """Do all tasks; results come in the order of the tasks."""
+def each(benches: Sequence[Bench], tasks: Sequence[Task], processes: int) -> Iterator[Done]:
+    """Do all tasks; results come in the order of the tasks. Raises `WorkerKilledError`.
+
+    Each worker has a pipe of its own. One that is killed while it writes its result ends
+    its pipe, and is noticed; in a queue that workers share, the half of a result would be
+    waited for without end (`concurrent.futures` does).
+    """
     if processes == 1:
         yield from (do(benches, task) for task in tasks)
         return
+    with _one_thread_each(), ExitStack() as stack:
+        idle = [_start(stack, benches) for _ in range(processes)]
+        under_way: dict[Connection, int] = {}
+        results: dict[int, Done] = {}
+        begun = 0
+        for number in range(len(tasks)):
+            while number not in results:
+                while idle and begun < min(len(tasks), number + processes * _AHEAD):
+                    worker = idle.pop()
+                    _send(worker, tasks[begun])
+                    under_way[worker], begun = begun, begun + 1
+                for ready in wait(list(under_way)):
+                    assert isinstance(ready, Connection)
+                    results[under_way.pop(ready)] = _receive(ready)
+                    idle.append(ready)
+            yield results.pop(number)
+
+
+def _start(stack: ExitStack, benches: Sequence[Bench]) -> Connection:
+    """Start a worker that ends with `stack`; returns the pipe to it."""
     # Forked workers share the tokenizer and the mapped files without copying. Elsewhere
     # than on Linux, forking is not safe next to the system's own threads.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    todo = iter(tasks)
-    with _one_thread_each(), ProcessPoolExecutor(processes, context, _enter, (benches,)) as pool:
-        try:
-            under_way: deque[Future[Done]] = deque(
-                pool.submit(_do, task) for task in islice(todo, processes * _AHEAD)
-            )
-            while under_way:
-                yield under_way.popleft().result()
-                under_way.extend(pool.submit(_do, task) for task in islice(todo, 1))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pair: tuple[Connection, Connection] = context.Pipe()
+    ours, theirs = pair
+    worker = context.Process(target=_work, args=(theirs, benches), daemon=True)
+    worker.start()
+    # The pipe ends with the worker only where nobody else holds its end.
+    theirs.close()
+    stack.callback(worker.join)
+    stack.callback(worker.kill)
+    stack.callback(ours.close)
+    return ours
 
 
-def _do(task: Task) -> Done:
-    return do(_benches, task)
+def _send(worker: Connection, task: Task) -> None:
+    try:
+        worker.send(task)
+    except (BrokenPipeError, ConnectionResetError) as ended:
+        raise WorkerKilledError from ended
 
 
-def _enter(benches: Sequence[Bench]) -> None:
-    """Set up a worker: it ignores Ctrl-C, which its parent handles, and dies with its parent."""
-    global _benches
-    _benches = benches
+def _receive(worker: Connection) -> Done:
+    try:
+        done, error = worker.recv()
+    except (EOFError, ConnectionResetError) as ended:
+        raise WorkerKilledError from ended
+    if error is not None:
+        raise error
+    assert isinstance(done, Done)
+    return done
+
+
+def _work(pipe: Connection, benches: Sequence[Bench]) -> None:
+    """Do what comes through the pipe. Its parent handles Ctrl-C, and ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_outcome(benches, task))
+
+
+def _outcome(benches: Sequence[Bench], task: Task) -> tuple[Done | None, Any]:
+    try:
+        return do(benches, task), None
+    except Exception as error:  # noqa: BLE001 it goes on in the parent, where it is explained
+        error.add_note(traceback.format_exc())
+        return None, error
 
 
 def _die_with(sentinel: int) -> None:

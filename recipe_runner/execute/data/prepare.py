@@ -21,7 +21,7 @@ from recipe_runner.execute.data.cache import Entry, Store, cache_root
 from recipe_runner.execute.data.codes import CACHE_UNUSABLE, DATA_UNREADABLE
 from recipe_runner.execute.data.hashes import FileHashes
 from recipe_runner.execute.data.hub import commit_of
-from recipe_runner.execute.data.key import key_of
+from recipe_runner.execute.data.key import digest, key_of
 from recipe_runner.execute.data.receipt import Receipt, source_receipt
 from recipe_runner.execute.data.sources import is_remote
 from recipe_runner.plan import Plan, SourcePlan
@@ -80,8 +80,9 @@ def prepare(
             if entry is None:
                 entry = build(plan, tokenizer, store, key, contents, progress)
     train, evaluation = _open(plan, entry, key)
-    receipt = _receipt(plan, entry, key, (train, evaluation), cached=cached, started=started)
-    return Prepared(train, evaluation, receipt, entry.folder, tuple(map(tuple, contents)))
+    hashes = tuple(map(tuple, contents))
+    receipt = _receipt(plan, entry, key, hashes, (train, evaluation), cached, started)
+    return Prepared(train, evaluation, receipt, entry.folder, hashes)
 
 
 def _content(source: SourcePlan, store: Store, plan: Plan) -> list[str]:
@@ -145,14 +146,15 @@ def _receipt(
     plan: Plan,
     entry: Entry,
     key: str,
+    contents: tuple[tuple[str, ...], ...],
     rows: tuple[Dataset, Dataset | None],
-    *,
     cached: bool,
     started: float,
 ) -> Receipt:
     train, evaluation = rows
     return Receipt(
         key=key,
+        content=digest(contents),
         sources=tuple(
             source_receipt(notes, source.path)
             for notes, source in zip(

@@ -51,9 +51,12 @@ class Receipt:
 
     `train_rows` and `eval_rows` are what the run gets, after splitting and mixing.
     `cached` says that nothing was read; `seconds` are then those of looking it up.
+    `content` is a hash of what the sources hold; unlike `key` it does not change with the
+    versions of the libraries.
     """
 
     key: str
+    content: str
     sources: tuple[SourceReceipt, ...]
     train_rows: int
     eval_rows: int

@@ -165,7 +165,7 @@ def test_a_hit_reads_no_row(two_sources: Plan, tokenizer: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "manifest"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "{", "{}", "[]", "\xff"])
 def test_a_damaged_entry_is_prepared_again(damage: str, two_sources: Plan, tokenizer: Any) -> None:
     first = prepare(two_sources, tokenizer)
     expected = first.train[:]
@@ -174,7 +174,7 @@ def test_a_damaged_entry_is_prepared_again(damage: str, two_sources: Plan, token
     elif damage == "missing":
         (first.folder / "tokens-1.arrow").unlink()
     else:
-        (first.folder / "manifest.json").write_text("{")
+        (first.folder / "manifest.json").write_bytes(damage.encode("latin-1"))
     again = prepare(two_sources, tokenizer)
     assert not again.receipt.cached
     assert again.train[:] == expected
@@ -190,7 +190,11 @@ def test_a_file_hash_is_remembered_until_the_file_changes(tmp_path: Path) -> Non
     hashes.keep()
     assert one in (tmp_path / "index" / "files.json").read_text()
     file.write_bytes(b"two")
-    assert hashes.of([str(file)]) == [hashlib.sha256(b"two").hexdigest()]
+    two = [hashlib.sha256(b"two").hexdigest()]
+    assert hashes.of([str(file)]) == two
+    for damage in (b"[]", b"\xff"):
+        (tmp_path / "index" / "files.json").write_bytes(damage)
+        assert hashes.of([str(file)]) == two
 
 
 def test_killed_while_preparing_then_success(

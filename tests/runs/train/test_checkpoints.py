@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recipe_runner.execute.callbacks.saving import clear_after, complete
 from recipe_runner.execute.checkpoints import MANIFEST, all_checkpoints, faults, newest_complete
 from recipe_runner.execute.launch import launch
 from tests.runs.train.by_hand import BY_HAND, LORA, RECIPE, Recorder, plan_for
@@ -88,3 +89,17 @@ def test_random_state_of_every_rank_is_needed(checkpoints: Path) -> None:
 
 def test_no_folder_has_no_checkpoint(tmp_path: Path) -> None:
     assert newest_complete(tmp_path / "nowhere") is None
+
+
+def test_a_run_that_starts_again_keeps_checkpoints_that_were_saved_without_their_optimizer(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
+    for name in ("optimizer.pt", "scheduler.pt"):
+        (tmp_path / "checkpoint-2" / name).unlink()
+    complete(tmp_path / "checkpoint-2", 1, "plan")
+    (tmp_path / "checkpoint-4" / MANIFEST).unlink()
+    (tmp_path / "checkpoint-4" / "optimizer.pt").unlink()
+    assert newest_complete(tmp_path) is None
+    clear_after(tmp_path, 0, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["superseded-2"]

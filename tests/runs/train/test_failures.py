@@ -64,6 +64,33 @@ def wrong_targets(plan: Plan, folder: Path) -> Plan:
     return dataclasses.replace(plan, adapter=adapter)
 
 
+def with_model(**changes: Any) -> Callable[[Plan, Path], Plan]:
+    return lambda plan, _: dataclasses.replace(
+        plan, model=dataclasses.replace(plan.model, **changes)
+    )
+
+
+def with_lora(**changes: Any) -> Callable[[Plan, Path], Plan]:
+    arguments = {**LORA.arguments, **changes}
+    return lambda plan, _: dataclasses.replace(plan, adapter=Call(LORA.target, arguments))
+
+
+def with_arguments(**changes: Any) -> Callable[[Plan, Path], Plan]:
+    return lambda plan, _: dataclasses.replace(
+        plan, arguments=Call(plan.arguments.target, {**plan.arguments.arguments, **changes})
+    )
+
+
+def fewer_weights(plan: Plan, folder: Path) -> Plan:
+    from safetensors.torch import load_file, save_file
+
+    copy = copied(plan, folder)
+    weights = load_file(copy / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, copy / "model.safetensors", {"format": "pt"})
+    return on(plan, copy)
+
+
 def arbitrary_class(plan: Plan, folder: Path) -> Plan:
     return dataclasses.replace(plan, adapter=Call("transformers:PushToHubMixin"))
 
@@ -80,6 +107,77 @@ CASES: dict[str, tuple[Callable[[Plan, Path], Plan], str, str, int]] = {
     "weights cut": (cut_weights, "RR708", "copy", 4),
     "weights pickled": (pickled_weights, "RR711", "copy", 4),
     "adapter targets": (wrong_targets, "RR709", "query_proj", 4),
+    "one target of two": (
+        with_lora(target_modules=["q_proj", "query"]),
+        "RR709",
+        "adapter.target_modules has query,",
+        4,
+    ),
+    "module to save": (
+        with_lora(modules_to_save=["head"]),
+        "RR709",
+        "adapter.modules_to_save has head,",
+        4,
+    ),
+    "rank pattern": (
+        with_lora(rank_pattern={"query": 2}),
+        "RR709",
+        "adapter.rank_pattern has query,",
+        4,
+    ),
+    "layers": (
+        with_lora(target_modules=["q_proj"], layers_to_transform=[7]),
+        "RR709",
+        "{'q_proj'} in the layers [7]",
+        4,
+    ),
+    "frozen by nothing": (with_model(freeze=("embed_token$",)), "RR713", "'embed_token$'", 4),
+    "no regular expression": (with_model(trainable_parameters=("([",)), "RR713", "'(['", 4),
+    "all frozen": (with_model(freeze=("embed", ".")), "RR713", "leave none of the 21", 4),
+    "a weight missing": (fewer_weights, "RR714", "no weights for model.norm.weight", 4),
+    "more layers than weights": (
+        with_model(config_overrides={"num_hidden_layers": 3}),
+        "RR714",
+        "and 6 more",
+        4,
+    ),
+    "unknown override": (
+        with_model(config_overrides={"num_hidden_layer": 1}),
+        "RR715",
+        "num_hidden_layer,",
+        4,
+    ),
+    "override of another kind": (
+        with_model(config_overrides={"num_hidden_layers": "two"}),
+        "RR715",
+        "config_overrides is refused: Validation error for field 'num_hidden_layers'",
+        4,
+    ),
+    "override of a shape": (
+        with_model(config_overrides={"hidden_size": 32}),
+        "RR715",
+        "model.config_overrides is refused",
+        4,
+    ),
+    "option of the schedule": (
+        with_arguments(lr_scheduler_kwargs={"slope": 1}),
+        "RR715",
+        "'slope'",
+        4,
+    ),
+    "attention": (
+        with_model(load={"attn_implementation": "fast"}),
+        "RR715",
+        "model.attn_implementation",
+        4,
+    ),
+    "optimizer's package": (with_arguments(optim="lomo"), "RR601", "lomo_optim", 3),
+    "no full batch": (
+        with_arguments(per_device_train_batch_size=64, dataloader_drop_last=True),
+        "RR716",
+        "48 rows",
+        4,
+    ),
     "class not allowed": (arbitrary_class, "RR614", "PushToHubMixin", 3),
     "unknown": (unknown_argument, "RR901", "no_such_argument", 4),
 }
@@ -122,6 +220,11 @@ RAISED: dict[str, tuple[Callable[[], Exception], str, str]] = {
         "the machine ran out of memory",
     ),
     "disk full": (lambda: OSError(errno.ENOSPC, "No space left on device"), "RR705", "no space"),
+    "run directory removed": (
+        lambda: FileNotFoundError(errno.ENOENT, "No such file or directory", "metrics.jsonl"),
+        "RR604",
+        "was removed while the run wrote into it",
+    ),
     "safetensors disk full": (
         lambda: RuntimeError("I/O error: No space left on device (os error 28)"),
         "RR705",

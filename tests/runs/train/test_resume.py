@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.checkpoints import MANIFEST, all_checkpoints
 from recipe_runner.execute.launch import launch
+from recipe_runner.execute.record import RunDirectory
 from tests.runs.train.by_hand import (
     BY_HAND,
     LORA,
     RECIPE,
     Recorder,
+    chats,
     losses,
     plan_for,
     read_until,
@@ -85,3 +88,25 @@ def test_first_signal_saves_a_checkpoint_and_the_run_goes_on_from_it(
     outcome = launch(plan, RECIPE, RECIPE, Recorder(), suppliers=BY_HAND)
     assert outcome.status == "finished"
     assert losses(folder / "run") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [False, True], ids=["auto", "path"])
+def test_a_run_does_not_go_on_with_other_rows(
+    named: bool, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECIPE_RUNNER_CACHE", str(tmp_path / "cache"))
+    plan = plan_for(model, tmp_path)
+    launch(plan, RECIPE, RECIPE, Recorder())
+    run = RunDirectory(tmp_path / "run")
+    run.update_status(status="interrupted")
+    checkpoint = run.checkpoints / "checkpoint-6"
+    chats(tmp_path / "chat.jsonl", seed=1)
+    with pytest.raises(DiagnosticError) as caught:
+        launch(plan, RECIPE, RECIPE, Recorder(), resume=checkpoint if named else "auto")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code.id == "RR609"
+    assert str(tmp_path / "chat.jsonl") in diagnostic.message
+    chats(tmp_path / "chat.jsonl")
+    outcome = launch(plan, RECIPE, RECIPE, Recorder(), resume=checkpoint if named else "auto")
+    assert outcome.status == "finished"

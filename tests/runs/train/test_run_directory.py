@@ -111,6 +111,16 @@ def test_overwrite_starts_again(finished: Plan, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "model" / "left.txt").exists()
 
 
+@pytest.mark.parametrize("status", ["", "{}", '{"schema": "recipe-run/1"}'])
+def test_folder_with_a_status_of_somebody_else_is_never_touched(
+    status: str, finished: Plan, tmp_path: Path
+) -> None:
+    (tmp_path / "run.json").write_text(status)
+    plan = dataclasses.replace(finished, outputs=OutputPlan(str(tmp_path), ()))
+    assert refused(plan, overwrite=True).code.id == "RR610"
+    assert (tmp_path / "run.json").read_text() == status
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_folder_with_other_files_is_never_touched(
     overwrite: bool, finished: Plan, tmp_path: Path

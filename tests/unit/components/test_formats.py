@@ -43,6 +43,19 @@ def shared(*turns: tuple[str, Any]) -> dict[str, Any]:
         ({"type": "messages"}, {"messages": ["hi"]}, "message-without-role"),
         ({"type": "messages"}, {"messages": [{"role": "user"}]}, "message-without-content"),
         ({"type": "messages"}, chat(("user", 3)), "not-text"),
+        ({"type": "messages"}, {**chat(("user", "a")), "tools": 5}, "not-a-list"),
+        ({"type": "messages"}, {**chat(("user", "a")), "tools": '{"a": 1}'}, "not-a-list"),
+        ({"type": "messages"}, {**chat(("user", "a")), "tools": "search"}, "tools-not-json"),
+        (
+            {"type": "sharegpt"},
+            {"conversations": [{"from": ["human"], "value": "a"}]},
+            "message-without-role",
+        ),
+        (
+            {"type": "alpaca", "render": "text"},
+            {"instruction": "a", "input": 5, "output": "b"},
+            "not-text",
+        ),
         ({"type": "sharegpt"}, {"conversations": []}, "empty-conversation"),
         ({"type": "sharegpt"}, {"conversations": [{"value": "a"}]}, "message-without-role"),
         ({"type": "sharegpt"}, shared(("narrator", "a")), "unknown-role"),
@@ -111,3 +124,9 @@ def test_alpaca_as_text_is_the_published_prompt() -> None:
 def test_a_conversation_needs_an_answer(turns: tuple[tuple[str, str], ...], trains: bool) -> None:
     example = create(PACKAGE, {"type": "messages"}).to_example(chat(*turns))
     assert (untrainable(example, "assistant") is None) is trains
+
+
+@pytest.mark.parametrize("tools", [[{"name": "search"}], '[{"name": "search"}]'])
+def test_tools_may_be_json_text(tools: object) -> None:
+    row = {**chat(("user", "a")), "tools": tools}
+    assert create(PACKAGE, {"type": "messages"}).to_example(row)["tools"] == [{"name": "search"}]
