@@ -9,7 +9,7 @@ FORMAT_NOT_RECOGNISED = Code(
     ## What it means
 
     `format: auto` looks at the columns of the first row, and no format fits them, or the rows
-    cannot be read before the run because they are on a hub or in a columnar file.
+    cannot be read before the run: those on a hub, and tables where pyarrow is not installed.
 
     ## Why it matters
 

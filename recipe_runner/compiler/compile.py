@@ -1,12 +1,12 @@
 """From a resolved recipe to a plan. Pure: it reads nothing and knows no component by name."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from recipe_runner.compiler.compile_data import compile_data
 from recipe_runner.compiler.compile_launch import compile_launch
+from recipe_runner.compiler.packages import required
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.components.base import settled
 from recipe_runner.plan import (
@@ -16,7 +16,6 @@ from recipe_runner.plan import (
     OutputFile,
     OutputPlan,
     Plan,
-    Requirement,
     ScorePlan,
     StepsPlan,
     TokenizerPlan,
@@ -71,7 +70,7 @@ def compile_plan(resolved: ResolvedRecipe, *, text: str, path: str, run_dir: str
         adapter=adapter,
         description=recipe.description,
         tags=recipe.tags,
-        requires=_requires(resolved),
+        requires=required(resolved),
         derived=resolved.derived,
     )
 
@@ -202,26 +201,3 @@ def _interval(steps: int | None, per_epoch: int | None, training: Training) -> f
     if steps is not None or per_epoch is None:
         return steps
     return min(1 / (per_epoch * training.num_train_epochs), 0.999)
-
-
-def _requires(resolved: ResolvedRecipe) -> tuple[Requirement, ...]:
-    recipe = resolved.recipe
-    wanted = list(recipe.quantization.requires) if recipe.quantization else []
-    for tracker in recipe.tracking:
-        wanted.append(Requirement(tracker.package, tracker.module, f"tracking: {tracker.type}"))
-    if resolved.sharding.package is not None:
-        package = resolved.sharding.package
-        wanted.append(Requirement(package, package, f"launch.strategy: {resolved.sharding.type}"))
-    if recipe.training.use_liger_kernel:
-        wanted.append(Requirement("liger-kernel", "liger_kernel", "training.use_liger_kernel"))
-    attention = _ATTENTION_PACKAGES.get(recipe.model.attn_implementation or "")
-    if attention is not None:
-        wanted.append(Requirement(*attention, "model.attn_implementation"))
-    return tuple(wanted)
-
-
-_ATTENTION_PACKAGES: Mapping[str, tuple[str, str]] = {
-    "flash_attention_2": ("flash-attn", "flash_attn"),
-    "flash_attention_3": ("flash-attn-3", "flash_attn_interface"),
-}
-"""Packages of attention kernels: the name to install and the name to import."""

@@ -14,7 +14,8 @@ from recipe_runner.plan import MachinePlan
 from recipe_runner.recipe.schema import Recipe
 
 _GPU = re.compile(
-    r"(?:(?P<count>\d+)x)?(?P<kind>[A-Za-z][A-Za-z0-9]*)(?:-(?P<gib>\d+(?:\.\d+)?)GB)?"
+    r"(?:(?P<count>\d+)x)?(?P<kind>[A-Za-z][A-Za-z0-9]*)(?:-(?P<gib>\d+(?:\.\d+)?)GB)?",
+    re.IGNORECASE,
 )
 _CPU = re.compile(r"cpu(?:-(?P<cpus>\d+))?")
 
@@ -50,15 +51,22 @@ def machine(name: str) -> MachinePlan:
         return MachinePlan("cpu", 0, 64.0, cpus, bf16=False, source=name)
     found = _GPU.fullmatch(name)
     kind = found["kind"].upper() if found else ""
-    if found is None or not (found["gib"] or kind in _MEMORY) or found["count"] == "0":
-        known = ", ".join(sorted(_MEMORY))
+    if found is None or int(found["count"] or 1) == 0:
+        message = f"`{name}` is not the name of a machine"
         raise DiagnosticError(
             Diagnostic(
                 UNKNOWN_MACHINE,
-                f"`{name}` is not the name of a machine",
+                message,
                 Place(f"--machine {name}"),
-                f"write it as 8xH100-80GB, A100-40GB or cpu; the memory may be left out for {known}",
+                "write it as 8xH100-80GB, A100-40GB or cpu",
             )
+        )
+    if not found["gib"] and kind not in _MEMORY:
+        known = ", ".join(sorted(_MEMORY))
+        message = f"`{name}` is not the name of a machine: the memory of {kind} is not known"
+        help_text = f"write it too, such as {name}-80GB; it may be left out for {known}"
+        raise DiagnosticError(
+            Diagnostic(UNKNOWN_MACHINE, message, Place(f"--machine {name}"), help_text)
         )
     count = int(found["count"] or 1)
     memory = float(found["gib"] or _MEMORY[kind])

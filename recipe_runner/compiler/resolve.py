@@ -63,6 +63,7 @@ def resolve(
         train=train,
         eval=evaluation,
         sharding=sharding,
+        training_rows=rows,
         steps_per_epoch=per_epoch,
         total_steps=total,
         derived=draft.derived,
@@ -231,7 +232,8 @@ def _training_rows(recipe: Recipe, train: tuple[ResolvedSource, ...]) -> int | N
     if not isinstance(recipe.data.eval, EvalSplit):
         return used
     split = recipe.data.eval.split
-    return used - int(split if split >= 1 else math.ceil(used * split))
+    # As the run counts them, so that both have the same number of steps.
+    return used - (int(split) if split >= 1 else max(1, round(used * split)))
 
 
 _DECISIONS: tuple[Callable[[Draft], Draft], ...] = (

@@ -13,6 +13,9 @@ from recipe_runner.components.base import settled
 WARMUP_FRACTION = 0.03
 """Share of all steps over which the learning rate rises, as in QLoRA (arXiv 2305.14314)."""
 
+WITHOUT_WARMUP = ("constant", "reduce_lr_on_plateau")
+"""Schedules to which transformers passes no warm-up."""
+
 SAVE_EVERY = 500
 """Steps between checkpoints, and between evaluations, where nothing else is said."""
 
@@ -29,6 +32,9 @@ def _warmup(draft: Draft, total: int | None) -> Draft:
     training = draft.recipe.training
     if training.warmup_steps != "auto":
         return draft
+    if training.lr_scheduler_type in WITHOUT_WARMUP:
+        reason = f"`lr_scheduler_type: {training.lr_scheduler_type}` has no warm-up"
+        return draft.decide("training.warmup_steps", 0, reason)
     fraction, said = WARMUP_FRACTION, "the default share"
     if training.warmup_ratio is not None:
         fraction, said = training.warmup_ratio, "`warmup_ratio`"
@@ -87,7 +93,9 @@ def _times_per_epoch(draft: Draft, what: str, times: int, per_epoch: int | None)
     """Turn times per epoch into steps, where the steps of an epoch are known."""
     if per_epoch is None:
         return draft
-    reason = f"`{what}s_per_epoch` is {times}, and an epoch has {per_epoch} steps"
+    reason = (
+        f"`{what}s_per_epoch` is {times}, and an epoch has {per_epoch} step{'s' * (per_epoch != 1)}"
+    )
     return draft.decide(f"training.{what}_steps", max(1, per_epoch // times), reason)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from recipe_runner.components.base import Component
 from recipe_runner.components.format import Format
 from recipe_runner.components.sharding import Sharding
 from recipe_runner.plan import Derived, LossOn, MachinePlan
@@ -40,7 +41,7 @@ class Draft:
     def decide(self, path: str, value: Any, because: str) -> "Draft":
         """Set the value at a dotted `path` and keep the reason."""
         recipe = _set(self.recipe, path.split("."), value)
-        shown = value.options() | {"type": value.type} if hasattr(value, "options") else value
+        shown = value.options() | {"type": value.type} if isinstance(value, Component) else value
         return replace(self, recipe=recipe, derived=(*self.derived, Derived(path, shown, because)))
 
     def note(self, path: str, value: Any, because: str) -> "Draft":
@@ -50,7 +51,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class ResolvedRecipe:
-    """All that compiling needs: nothing says "auto", and every data set has its format."""
+    """All that compiling needs: nothing says "auto", and every data set has its format.
+
+    `training_rows` are those left after the evaluation split, `total_steps` and
+    `steps_per_epoch` follow from them; None where they are not known before the run.
+    """
 
     recipe: Recipe
     machine: MachinePlan
@@ -58,6 +63,7 @@ class ResolvedRecipe:
     train: tuple[ResolvedSource, ...]
     eval: tuple[ResolvedSource, ...]
     sharding: Sharding
+    training_rows: int | None
     steps_per_epoch: int | None
     total_steps: int | None
     derived: tuple[Derived, ...]

@@ -26,6 +26,15 @@ class Adapter(Component):
         """Fields that cannot stand together: the one to point at, what is wrong, what to do."""
         return ()
 
+    def patterns(self) -> Iterable[tuple[str, str]]:
+        """Texts that are regular expressions, each with its field."""
+        return ()
+
+    @property
+    def trains_embeddings(self) -> bool:
+        """True where the rows of added tokens train with the adapter."""
+        return False
+
     @abstractmethod
     def compile(self, task: str) -> Call:
         """The PEFT configuration for a model of `task` ("causal_lm")."""

@@ -15,13 +15,15 @@ class Algorithm(Component):
     `example_shapes` are the shapes of examples it can learn from. The recommended
     learning rates are the defaults of `training.learning_rate` for full fine-tuning
     and with an adapter. `managed` are upstream arguments that other sections of the
-    recipe decide. `is_default` marks the one that `recipe-run init` writes.
+    recipe decide. `evaluation_metrics` are what an evaluation measures. `is_default`
+    marks the one that `recipe-run init` writes.
     """
 
     trainer: ClassVar[str]
     example_shapes: ClassVar[tuple[Shape, ...]]
     recommended_learning_rate: ClassVar[float]
     recommended_learning_rate_with_adapter: ClassVar[float]
+    evaluation_metrics: ClassVar[tuple[str, ...]] = ("loss",)
     supports_packing: ClassVar[bool] = False
     is_default: ClassVar[bool] = False
     task: ClassVar[Literal["causal_lm"]] = "causal_lm"

@@ -1,7 +1,7 @@
 """The axis of launch strategies: how one job is spread over processes."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,6 +36,10 @@ class Sharding(Component):
     def checkpoints_activations(self) -> bool:
         """True where the strategy recomputes activations itself."""
         return False
+
+    def idle(self) -> Iterable[tuple[str, str, str]]:
+        """Fields that others make idle: the field, why, and what to do."""
+        return ()
 
     @abstractmethod
     def compile(self, processes: Processes) -> Mapping[str, Any]:

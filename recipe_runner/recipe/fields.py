@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from recipe_runner.components.base import Component, OneOf, discover
+from recipe_runner.components.base import Component, OneOf, Shorthand, discover
 from recipe_runner.components.docs import field_docs
 from recipe_runner.recipe.schema import Recipe
 
@@ -36,9 +36,28 @@ class SchemaField:
         return field_docs(self.model).get(self.name, "")
 
     @property
+    def may_be_nothing(self) -> bool:
+        """True where the default stands for having none: null, or an empty list."""
+        return not self.info.is_required() and self.info.default in (None, ())
+
+    @property
+    def short_form(self) -> str | None:
+        """What may stand here in place of a mapping: a text, or the word that names a component."""
+        marks = tuple(_marks(self.info.annotation, self.info.metadata))
+        if any(isinstance(mark, Shorthand) for mark in marks):
+            return "a text"
+        return "a word" if any(isinstance(mark, OneOf) for mark in marks) else None
+
+    @property
     def sections(self) -> tuple[type[BaseModel], ...]:
         """The models that a mapping in this field may be."""
         return tuple(dict.fromkeys(_models(self.info.annotation, self.info.metadata)))
+
+
+def _marks(annotation: Any, metadata: Any = ()) -> Iterator[Any]:
+    yield from metadata
+    for argument in get_args(annotation):
+        yield from _marks(argument, getattr(argument, "__metadata__", ()))
 
 
 def _models(annotation: Any, metadata: Any = ()) -> Iterator[type[BaseModel]]:

@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from recipe_runner.components.base import Component
 from recipe_runner.diagnostics import Code, Diagnostic
 from recipe_runner.recipe import codes
-from recipe_runner.recipe.fields import field_at, sections_at
+from recipe_runner.recipe.fields import SchemaField, field_at, sections_at
 from recipe_runner.recipe.renamed import RENAMED
 from recipe_runner.recipe.schema import SCHEMA_VERSION, Recipe
 from recipe_runner.syntax import Document, Path, dotted
@@ -42,7 +43,12 @@ _RANGES = {
     "less_than_equal": ("le", "at most {}"),
     "too_short": ("min_length", "a list of {} or more"),
     "string_too_short": ("min_length", "a text that is not empty"),
+    "string_pattern_mismatch": ("pattern", "a text that matches `{}`"),
 }
+
+_BOOLEAN_WORDS = ("yes", "no", "on", "off", "Yes", "No", "On", "Off")
+_NOTHING = ("none", "None", "no", "off", "false")
+_LENGTHS = ("too_short", "string_too_short")
 
 
 def load(document: Document) -> tuple[Recipe | None, tuple[Diagnostic, ...]]:
@@ -108,10 +114,9 @@ def _diagnostic(document: Document, path: Path, group: list[ErrorDetails]) -> Di
         return _wrong_version(document, first["input"])
     if kind in ("union_tag_invalid", "union_tag_not_found", "literal_error") and len(group) == 1:
         return _choice(document, path, first)
-    if kind in _RANGES and len(group) == 1:
-        key, phrase = _RANGES[kind]
-        bound = phrase.format(_number(first.get("ctx", {}).get(key)))
-        message = f"`{dotted(path)}` is {show(first['input'])}; it must be {bound}"
+    if all(finding["type"] in _RANGES for finding in group):
+        bounds = " or ".join(dict.fromkeys(_bound(finding) for finding in group))
+        message = f"`{dotted(path)}` is {show(first['input'])}; it must be {bounds}"
         return Diagnostic(codes.OUT_OF_RANGE, message, document.place(path), _about(document, path))
     if kind == codes.ADAPTER_WITHOUT_RANK.name:
         message = (
@@ -126,6 +131,11 @@ def _diagnostic(document: Document, path: Path, group: list[ErrorDetails]) -> Di
     return _wrong_type(document, path, group)
 
 
+def _bound(finding: ErrorDetails) -> str:
+    key, phrase = _RANGES[finding["type"]]
+    return phrase.format(_number(finding.get("ctx", {}).get(key)))
+
+
 def _number(bound: Any) -> str:
     return f"{bound:g}" if isinstance(bound, int | float) else str(bound)
 
@@ -137,8 +147,13 @@ def _unknown_key(document: Document, path: Path) -> Diagnostic:
     )
     where = f"in `{dotted(parent)}`" if parent else "at the top level"
     place = document.place(path, of_key=True)
+    if key in known:
+        message = f"`{dotted(path)}` does not go with the other keys {where}"
+        return Diagnostic(
+            codes.UNKNOWN_KEY, message, place, "keep one form: remove it, or the others"
+        )
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.72)
-    if key in RENAMED and not near:
+    if key in RENAMED:
         message = f"`{dotted(path)}` is `{RENAMED[key]}` here"
         return Diagnostic(
             codes.RENAMED_KEY,
@@ -171,9 +186,9 @@ def _described(document: Document, target: str) -> str:
 
 def _missing_key(document: Document, path: Path) -> Diagnostic:
     where = f"`{dotted(path[:-1])}`" if path[:-1] else "the recipe"
-    about = _about(document, path)
+    field = field_at(path, document.value)
     message = f"{where} has no `{path[-1]}`"
-    help_text = f"add `{path[-1]}`" + (f": {about}" if about else "")
+    help_text = f"add `{path[-1]}`" + (f": {field.description}" if field else "")
     return Diagnostic(codes.MISSING_KEY, message, document.place(path[:-1]), help_text)
 
 
@@ -193,7 +208,7 @@ def _choice(document: Document, path: Path, finding: ErrorDetails) -> Diagnostic
         if not isinstance(finding["input"], Mapping):
             return _wrong_type(document, path, [finding])
         message = f"`{dotted(path)}` does not say which one it is: it has no `type`"
-        types = [m.type_name() for m in sections_at(path, None) if hasattr(m, "type_name")]
+        types = [m.type_name() for m in sections_at(path, None) if issubclass(m, Component)]
         return Diagnostic(
             codes.MISSING_TYPE,
             message,
@@ -209,6 +224,9 @@ def _choice(document: Document, path: Path, finding: ErrorDetails) -> Diagnostic
     choices = [choice.strip().strip("'") for choice in expected.split(",")]
     near = difflib.get_close_matches(str(value), choices, n=1)
     help_text = f"did you mean `{near[0]}`? " if near else ""
+    field = field_at(path, document.value)
+    if value in _NOTHING and field is not None and field.may_be_nothing:
+        help_text = "to have none, leave the key out; "
     message = f"`{dotted(path)}` is {show(value)}, which is none of its choices"
     return Diagnostic(
         codes.UNKNOWN_CHOICE, message, place, f"{help_text}choices: {', '.join(choices)}"
@@ -221,30 +239,41 @@ def _wrong_type(document: Document, path: Path, group: list[ErrorDetails]) -> Di
     for finding in group:
         if finding["type"] == "literal_error":
             expected.append(f"one of {finding['ctx']['expected'].replace(' or ', ', ')}")
+        elif finding["type"] in _LENGTHS:
+            continue  # of a list that the value would have to be
         elif finding["type"] in _RANGES:
-            key, phrase = _RANGES[finding["type"]]
-            expected.append("a number " + phrase.format(_number(finding.get("ctx", {}).get(key))))
+            expected.append(f"a number {_bound(finding)}")
         else:
             expected.append(_KINDS.get(finding["type"], "a mapping or a word"))
+    field = field_at(path, document.value)
+    if "a mapping" in expected and field is not None and field.short_form is not None:
+        expected.insert(0, field.short_form)
     wanted = " or ".join(dict.fromkeys(expected))
     code: Code = codes.WRONG_TYPE
     message = f"`{dotted(path)}` is {show(value)}; {wanted} is expected"
     return Diagnostic(
-        code, message, document.place(path), _hint(value, wanted) or _about(document, path)
+        code,
+        message,
+        document.place(path),
+        _hint(value, wanted, field) or _about(document, path),
     )
 
 
-def _hint(value: Any, wanted: str) -> str:
+def _hint(value: Any, wanted: str, field: SchemaField | None) -> str:
     if isinstance(value, str) and "number" in wanted:
         try:
             float(value)
         except ValueError:
             return ""
         return "write the number without quotes"
+    if value in _BOOLEAN_WORDS and "true or false" in wanted:
+        return "recipes are YAML 1.2: only `true` and `false` are booleans"
+    if field is None or field.info.is_required():
+        return ""
     if value is None:
         return "remove the key to get the default, or give it a value"
-    if isinstance(value, bool) or value in ("yes", "no", "on", "off"):
-        return "recipes are YAML 1.2: only `true` and `false` are booleans"
+    if value is False and field.may_be_nothing:
+        return "to have none, leave the key out"
     return ""
 
 

@@ -199,7 +199,7 @@ class Data(Spec):
     truncation_mode: Literal["keep_start", "keep_end"] = "keep_start"
     """Which part of a longer row stays."""
     packing: Literal["bfd", "bfd_split", "wrapped"] | None = None
-    """Fill rows up to `max_length` with several examples: `bfd` keeps examples whole, `wrapped` cuts a stream."""
+    """Fill rows with several examples: `bfd` cuts longer ones, `bfd_split` keeps the rest, `wrapped` cuts a stream."""
     eval_packing: bool | None = None
     """Pack evaluation rows too; null follows `packing`."""
     loss_on: Literal["auto", "assistant", "last_assistant", "completion", "all"] = "auto"

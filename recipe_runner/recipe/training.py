@@ -68,7 +68,7 @@ class Training(Spec):
     """Steps over which the learning rate rises; `auto` is 3% of all steps."""
     optim: str = "adamw_torch_fused"
     """Optimizer, by transformers' name."""
-    optim_args: str | None = None
+    optim_args: Annotated[str, Field(pattern=r"^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$")] | None = None
     """Options of the optimizer, as `key=value` pairs joined by commas."""
     optim_target_modules: str | Strings | None = None
     """Modules of low-rank optimizers such as GaLore."""

@@ -18,6 +18,7 @@ from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.recipe.sections import SourceSpec
 from recipe_runner.rows import Located, Row, RowProblem
 from recipe_runner.rows.codes.files import DATA_NOT_FOUND
+from recipe_runner.survey.paths import UnusablePathError, located, matching
 
 COUNTED_BYTES = 64 << 20
 """Data up to this size together are counted to the last row."""
@@ -28,6 +29,7 @@ HEAD_CHUNKS, TAIL_CHUNKS = 4, 1
 _NAMES_SHOWN = 8
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _PATTERN = re.compile(r"[*?\[]")
+_RELATIVE = "paths are relative to the recipe's folder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,10 @@ def survey_source(spec: SourceSpec, base: Path, place: Place) -> SourceFacts:
     if isinstance(spec.source, Source):
         source = spec.source
     else:
-        kind = next((suffixes[s] for f in files if (s := _suffix(f)) in suffixes), None)
+        first = {suffixes[s]: f for f in reversed(files) if (s := _suffix(f)) in suffixes}
+        if len(first) > 1:
+            raise DiagnosticError(_several_kinds(spec, first, place))
+        kind = next(iter(first), None)
         if kind is None:
             raise DiagnosticError(_unknown_kind(spec, files, suffixes, place))
         source = kind.model_validate({"type": kind.type_name()})
@@ -74,7 +79,14 @@ def _files(
     spec: SourceSpec, base: Path, suffixes: Mapping[str, object], place: Place
 ) -> list[Path] | None:
     """The local files that a path means, or None where it is a hub id."""
-    path = (base / Path(spec.path).expanduser()).resolve()
+    try:
+        path = located(spec.path, base).resolve()
+    except UnusablePathError as error:
+        raise DiagnosticError(
+            Diagnostic(
+                DATA_NOT_FOUND, f"`{spec.path}` cannot be looked at: {error}", place, _RELATIVE
+            )
+        ) from error
     if path.is_file():
         return [path]
     if path.is_dir():
@@ -85,12 +97,7 @@ def _files(
             _missing(spec, f"the folder `{path}` holds no data file", path / "*", place)
         )
     if _PATTERN.search(spec.path):
-        found = (
-            sorted(f.resolve() for f in base.glob(spec.path))
-            if not Path(spec.path).is_absolute()
-            else []
-        )
-        if found:
+        if found := matching(spec.path, base):
             return found
         raise DiagnosticError(
             _missing(spec, f"no file matches `{spec.path}` in `{base}`", path, place)
@@ -109,7 +116,7 @@ def _missing(spec: SourceSpec, finding: str, wanted: Path, place: Place) -> Diag
         DATA_NOT_FOUND,
         f"`{spec.path}` is not there: {finding}",
         place,
-        f"{_near(wanted)}paths are relative to the recipe's folder",
+        f"{_near(wanted)}{_RELATIVE}",
     )
 
 
@@ -134,6 +141,18 @@ def _unknown_kind(
         f"`{spec.path}` has a kind of file that its ending does not tell: `{files[0].name}`",
         place,
         f"set `source`, or use one of {', '.join(sorted(suffixes))}",
+    )
+
+
+def _several_kinds(
+    spec: SourceSpec, first: Mapping[type[Source], Path], place: Place
+) -> Diagnostic:
+    files = ", ".join(sorted(f"`{file.name}`" for file in first.values()))
+    return Diagnostic(
+        DATA_NOT_FOUND,
+        f"`{spec.path}` holds files of several kinds, such as {files}",
+        place,
+        "list them as data sets of their own, or name one kind with a pattern such as `data/*.jsonl`",
     )
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.survey.codes import MODEL_NOT_FOUND
+from recipe_runner.survey.paths import UnusablePathError, located
 
 SHIPPED = "shipped:"
 _PACKAGE = Path(__file__).parents[1] / "shipped"
+_RELATIVE = "paths are relative to the recipe's folder; a hub id has the form `org/name`"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -74,16 +76,23 @@ def survey_model(name: str, base: Path, kind: str, place: Place) -> ModelFacts:
                 )
             )
         return _local(folder)
-    folder = (base / Path(name).expanduser()).resolve()
+    try:
+        folder = located(name, base).resolve()
+    except UnusablePathError as error:
+        message = f"`{name}` cannot be looked at: {error}"
+        raise DiagnosticError(Diagnostic(MODEL_NOT_FOUND, message, place, _RELATIVE)) from error
     if folder.is_dir():
         return _local(folder)
+    if folder.exists():
+        message = f"`{name}` is a file, and a model is a folder"
+        raise DiagnosticError(Diagnostic(MODEL_NOT_FOUND, message, place, _RELATIVE))
     if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
         raise DiagnosticError(
             Diagnostic(
                 MODEL_NOT_FOUND,
                 f"`{name}` is not there: there is no folder `{folder}`",
                 place,
-                "paths are relative to the recipe's folder; a hub id has the form `org/name`",
+                _RELATIVE,
             )
         )
     return ModelFacts(path=name, local=False)

@@ -16,11 +16,14 @@ from recipe_runner.recipe.sections import EvalSplit, SourceSpec
 from recipe_runner.survey.codes import OUTPUT_DISK_FULL, OUTPUT_NOT_WRITABLE
 from recipe_runner.survey.data import SourceFacts, survey_source
 from recipe_runner.survey.model import ModelFacts, survey_model
+from recipe_runner.survey.paths import UnusablePathError, located
 from recipe_runner.survey.template import TemplateFacts, survey_template
 from recipe_runner.syntax import Document
 from recipe_runner.syntax import Path as KeyPath
 
 T = TypeVar("T")
+
+_ANOTHER = "choose a folder that you can write to"
 
 _SMALLEST_ROOM = 64 << 20
 """Bytes below which a disk counts as full."""
@@ -96,11 +99,14 @@ def _name_path(document: Document, section: str) -> KeyPath:
 
 
 def _output(recipe: Recipe, document: Document, cwd: Path) -> list[Diagnostic]:
-    wanted = (cwd / Path(recipe.output_dir).expanduser()).absolute()
-    existing = wanted
+    place = document.place(("output_dir",))
+    try:
+        existing = located(recipe.output_dir, cwd)
+    except UnusablePathError as error:
+        message = f"`output_dir` is {recipe.output_dir}, which cannot be written to: {error}"
+        return [Diagnostic(OUTPUT_NOT_WRITABLE, message, place, _ANOTHER)]
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
-    place = document.place(("output_dir",))
     if not existing.is_dir():
         reason = f"`{existing}` is a file"
     elif not os.access(existing, os.W_OK | os.X_OK) or os.statvfs(existing).f_flag & os.ST_RDONLY:
@@ -114,6 +120,4 @@ def _output(recipe: Recipe, document: Document, cwd: Path) -> list[Diagnostic]:
     else:
         return []
     message = f"`output_dir` is {recipe.output_dir}, but {reason}"
-    return [
-        Diagnostic(OUTPUT_NOT_WRITABLE, message, place, "choose a folder that you can write to")
-    ]
+    return [Diagnostic(OUTPUT_NOT_WRITABLE, message, place, _ANOTHER)]

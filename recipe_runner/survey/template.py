@@ -7,6 +7,7 @@ from pathlib import Path
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.recipe.sections import TemplateFile, TemplateInline
 from recipe_runner.survey.codes import TEMPLATE_NOT_FOUND
+from recipe_runner.survey.paths import UnusablePathError, located
 
 _FOLDER = Path(__file__).parents[1] / "shipped" / "chat_templates"
 OWN = "tokenizer"
@@ -35,15 +36,7 @@ def survey_template(
     if isinstance(wanted, TemplateInline):
         return TemplateFacts(wanted.inline, "inline")
     if isinstance(wanted, TemplateFile):
-        file = (base / Path(wanted.file).expanduser()).resolve()
-        if not file.is_file():
-            finding = f"there is no chat template `{file}`"
-            raise DiagnosticError(
-                Diagnostic(
-                    TEMPLATE_NOT_FOUND, finding, place, "paths are relative to the recipe's folder"
-                )
-            )
-        return TemplateFacts(file.read_text(encoding="utf-8"), wanted.file)
+        return TemplateFacts(_read(wanted.file, base, place), wanted.file)
     if wanted not in shipped():
         near = difflib.get_close_matches(wanted, shipped(), n=1)
         hint = f"did you mean `{near[0]}`? " if near else ""
@@ -58,4 +51,21 @@ def survey_template(
         )
     return TemplateFacts(
         (_FOLDER / f"{wanted}.jinja").read_text(encoding="utf-8"), f"shipped:{wanted}"
+    )
+
+
+def _read(path: str, base: Path, place: Place) -> str:
+    try:
+        file = located(path, base).resolve()
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+        finding = f"there is no chat template `{file}`"
+    except UnusablePathError as error:
+        finding = f"`{path}` cannot be looked at: {error}"
+    except UnicodeDecodeError as error:
+        finding = f"the chat template `{path}` is not UTF-8 text, at byte {error.start}"
+    except OSError as error:
+        finding = f"the chat template `{path}` cannot be read: {(error.strerror or '').lower()}"
+    raise DiagnosticError(
+        Diagnostic(TEMPLATE_NOT_FOUND, finding, place, "paths are relative to the recipe's folder")
     )

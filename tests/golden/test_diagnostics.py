@@ -40,6 +40,7 @@ TRIGGERED_ELSEWHERE = {
         ("RR601", "RR602", "RR614", "RR702", "RR705", "RR706", "RR708", "RR709", "RR710", "RR711"),
         "runs/train/test_failures.py",
     ),
+    **dict.fromkeys(("RR713", "RR714", "RR715", "RR716"), "runs/train/test_failures.py"),
     **dict.fromkeys(("RR703", "RR704"), "runs/train/test_stopping.py"),
     "RR701": "runs/train/test_processes.py",
     "RR901": "runs/train/test_failures.py",

@@ -20,6 +20,7 @@ from tests.workshop import recipe
 
 EVAL = {"data.eval": "data/eval.jsonl"}
 HUB = {"data.train.path": "org/set", "data.train.format": "messages"}
+HUB_EVAL = {"data.eval.path": "org/eval", "data.eval.format": "messages"}
 EVAL_SET = {"data.eval.path": "data/eval.jsonl"}
 PAIRS = {"data.train.format": "prompt_completion"}
 EVAL_PAIRS = {"data.eval.format": "prompt_completion"}
@@ -37,20 +38,38 @@ COMPANY: Mapping[str, Mapping[str, Any]] = {
     "data.train.source(text)": {"data.train.path": "data/book.txt", "data.train.format": "text"},
     "data.train.path": HUB,
     "data.train.columns": HUB,
+    "data.train.name": HUB,
+    "data.train.split": HUB,
+    "data.train.revision": HUB,
     "data.eval.": EVAL_SET,
     "data.eval.format(": {"data.eval.path": "org/set"},
     "data.eval.source(": {**EVAL_SET, "data.eval.format": "messages"},
     "data.eval.source(arrow)": {"data.eval.path": "data/pairs.csv", **EVAL_PAIRS},
     "data.eval.source(csv)": {"data.eval.path": "data/pairs.csv", **EVAL_PAIRS},
     "data.eval.source(text)": {"data.eval.path": "data/book.txt", "data.eval.format": "text"},
-    "data.eval.path": {"data.eval.path": "org/eval", "data.eval.format": "messages"},
-    "data.eval.columns": {"data.eval.path": "org/eval", "data.eval.format": "messages"},
+    "data.eval.path": HUB_EVAL,
+    "data.eval.columns": HUB_EVAL,
+    "data.eval.name": HUB_EVAL,
+    "data.eval.split": HUB_EVAL,
+    "data.eval.revision": HUB_EVAL,
+    "data.mix.": {"data.train": ["data/chat.jsonl", "data/eval.jsonl"]},
+    "data.mix.stopping_strategy": {
+        "data.train": ["data/chat.jsonl", "data/eval.jsonl"],
+        "data.mix.strategy": "interleave",
+    },
     "data.eval(EvalSplit).split": {"data.eval": {"split": 0.25}},
     "data.eval_packing": {"data.packing": "bfd"},
     "training.eval_": EVAL,
     "training.evals_per_epoch": EVAL,
     "training.load_best_model_at_end": EVAL,
     "training.early_stopping_patience": EVAL,
+    "training.early_stopping_threshold": {**EVAL, "training.early_stopping_patience": 2},
+    "training.liger_kernel_config": {"training.use_liger_kernel": True},
+    "training.optim_target_modules": {
+        "training.optim": "galore_adamw",
+        "training.optim_target_modules": "all-linear",
+    },
+    "training.torch_compile_": {"training.torch_compile": True},
     "training.loss_watchdog.": {"training.loss_watchdog.threshold": 5.0},
     "training.dataloader_prefetch_factor": WORKERS,
     "training.dataloader_persistent_workers": WORKERS,
@@ -62,6 +81,7 @@ COMPANY: Mapping[str, Mapping[str, Any]] = {
     "launch.strategy(": TWO,
     "launch.strategy(single)": {},
     "launch.strategy(deepspeed).zero3_": {**TWO, "launch.strategy.zero_stage": 3},
+    "launch.strategy(deepspeed).offload_param": {**TWO, "launch.strategy.zero_stage": 3},
     "launch.strategy(fsdp).min_num_params": {
         **TWO,
         "launch.strategy.auto_wrap_policy": "SIZE_BASED_WRAP",
@@ -92,6 +112,9 @@ VALUES: Mapping[str, Any] = {
     "data.loss_on": "all",
     "algorithm(sft).extra": {"eval_use_gather_object": True},
     "training.optim": "adamw_torch",
+    "training.optim_args": "key=1",
+    "training.metric_for_best_model": "eval_entropy",
+    "training.lr_scheduler_kwargs": {"num_cycles": 2},
     "training.load_best_model_at_end": False,
     "launch.num_machines": 2,
 }

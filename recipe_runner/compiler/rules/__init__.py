@@ -1,12 +1,34 @@
 """Rules between options: each compares values that are fine by themselves."""
 
 from recipe_runner.compiler.resolved import ResolvedRecipe
-from recipe_runner.compiler.rules import batch, data, extra, launch, tokens, weights
+from recipe_runner.compiler.rules import (
+    base_of_adapter,
+    batch,
+    data,
+    effect,
+    extra,
+    launch,
+    patterns,
+    schedule,
+    tokens,
+    weights,
+)
 from recipe_runner.compiler.rules.rule import Check, Finding, Rule
 from recipe_runner.diagnostics import Code, Diagnostic
 from recipe_runner.syntax import Document
 
-_MODULES = (batch, weights, tokens, launch, data, extra)
+_MODULES = (
+    batch,
+    schedule,
+    effect,
+    patterns,
+    weights,
+    base_of_adapter,
+    tokens,
+    launch,
+    data,
+    extra,
+)
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(

@@ -51,24 +51,26 @@ def batch_not_divisible(resolved: ResolvedRecipe) -> Iterator[Finding]:
     processes = settled(resolved.recipe.launch.num_processes)
     if micro * steps * processes == size:
         return
-    counted = "process" if processes == 1 else "processes"
-    unit = micro * processes
+    counted = "1 process" if processes == 1 else f"{processes} processes"
+    unit, factors = processes, counted
+    if "training.per_device_train_batch_size" not in resolved.reasons:
+        unit, factors = micro * processes, f"{micro} sequences x {counted} = {micro * processes}"
     below, above = size // unit * unit, (size // unit + 1) * unit
     if size % unit:
         nearest = f"{below} and {above} are" if below else f"{above} is"
         message = (
-            f"`training.global_batch_size` is {size}, which is not a multiple of "
-            f"{micro} sequences x {processes} {counted} = {unit}; {nearest}"
+            f"`training.global_batch_size` is {size}, which is not a multiple of {factors}; "
+            f"{nearest}"
         )
     else:
         message = (
             f"`training.global_batch_size` is {size}, but {micro} sequences x {steps} accumulation steps "
-            f"x {processes} {counted} = {micro * steps * processes}"
+            f"x {counted} = {micro * steps * processes}"
         )
     yield Finding(
         ("training", "global_batch_size"),
         message,
-        "change one of them, or leave `gradient_accumulation_steps` to be derived",
+        "change one of them, or leave out those that the others decide",
     )
 
 

@@ -14,6 +14,7 @@ from recipe_runner.diagnostics import Diagnostic, Place, Related
 from recipe_runner.plan import LossOn
 from recipe_runner.rows import RowProblem, Tally, findings, rename
 from recipe_runner.rows.codes.files import NO_ROWS
+from recipe_runner.rows.codes.tokens import NO_ROWS_LEFT
 from recipe_runner.survey.data import SourceFacts
 from recipe_runner.syntax import Document
 
@@ -131,6 +132,13 @@ def packing_not_supported(resolved: ResolvedRecipe) -> Iterator[Finding]:
 
 def rows_do_not_fit(resolved: ResolvedRecipe, document: Document) -> Iterator[Diagnostic]:
     """What is wrong with the rows at hand, by each data set's policy; the run reads the others."""
+    split, left = resolved.eval_split, resolved.training_rows
+    counted = all(source.facts.rows for source in resolved.train)
+    if split is not None and counted and left is not None and left < 1:
+        share = f"{split.split:g}" if split.split < 1 else f"{split.split} rows"
+        message = f"`data.eval.split` is {share}, which leaves no row to train on"
+        place = document.place(("data", "eval", "split"))
+        yield Diagnostic(NO_ROWS_LEFT, message, place, "hold out fewer rows")
     for source in (*resolved.train, *resolved.eval):
         if source.facts.rows == 0:
             place = Place(source.facts.files[0])

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
+from recipe_runner.compiler.packages import LOW_RANK
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.upstream import fields, values
@@ -158,3 +159,42 @@ def unknown_optimizer(resolved: ResolvedRecipe) -> Iterator[Finding]:
             f"`training.optim` is {optim}, which transformers does not know",
             f"{help_text}choices: {', '.join(known)}",
         )
+
+
+@rule("RR504", "optimizer-without-targets")
+def optimizer_without_targets(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The optimizer projects the gradients of chosen modules, and the recipe names none.
+
+    ## Why it matters
+
+    Upstream says so after the model was loaded and the data prepared.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training: {optim: galore_adamw}  # <- RR504
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training: {optim: galore_adamw, optim_target_modules: all-linear}
+    output_dir: runs/x
+    ```
+    """
+    training = resolved.recipe.training
+    if training.optim.startswith(LOW_RANK) and training.optim_target_modules is None:
+        message = f"`training.optim` is {training.optim}, and `optim_target_modules` is not given"
+        help_text = "set `optim_target_modules: all-linear`, or name the modules"
+        yield Finding(("training", "optim"), message, help_text)

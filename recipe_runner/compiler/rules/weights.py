@@ -7,6 +7,44 @@ from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.base import settled
 
 
+@rule("RR310", "float16-weights-train")
+def float16_weights_train(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    All weights train, and they are loaded in float16.
+
+    ## Why it matters
+
+    The updates are too small for float16: mixed precision refuses to start, and without it
+    the weights stop moving or become infinite.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: org/model-id, dtype: float16}  # <- RR310
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: org/model-id, dtype: float32}
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    recipe = resolved.recipe
+    if recipe.adapter is None and settled(recipe.model.dtype) == "float16":
+        message = "`model.dtype` is float16, and without an adapter these weights train"
+        help_text = "use `auto` or float32; `launch.mixed_precision` casts the computation"
+        yield Finding(("model", "dtype"), message, help_text)
+
+
 @rule("RR311", "quantized-without-adapter")
 def quantized_without_adapter(resolved: ResolvedRecipe) -> Iterator[Finding]:
     """## What it means

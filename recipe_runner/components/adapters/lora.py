@@ -88,6 +88,18 @@ class Lora(Adapter):
             message = "`adapter.layers_pattern` has no effect without `adapter.layers_to_transform`"
             yield "layers_pattern", message, "give `layers_to_transform`, or remove it"
 
+    def patterns(self) -> Iterable[tuple[str, str]]:
+        for field in ("target_modules", "exclude_modules"):
+            if isinstance(pattern := getattr(self, field), str):
+                yield field, pattern
+        for field in ("rank_pattern", "alpha_pattern"):
+            yield from ((field, pattern) for pattern in getattr(self, field))
+
+    @property
+    def trains_embeddings(self) -> bool:
+        saved = any("embed" in module for module in self.modules_to_save or ())
+        return saved or self.trainable_token_indices is not None
+
     def compile(self, task: str) -> Call:
         arguments = self.arguments()
         arguments["lora_alpha"] = settled(self.lora_alpha)

@@ -36,6 +36,7 @@ class Sft(Algorithm):
     example_shapes: ClassVar[tuple[Shape, ...]] = ("conversation", "prompt_completion", "text")
     recommended_learning_rate: ClassVar[float] = 2e-5
     recommended_learning_rate_with_adapter: ClassVar[float] = 2e-4
+    evaluation_metrics: ClassVar[tuple[str, ...]] = ("loss", "mean_token_accuracy", "entropy")
     supports_packing: ClassVar[bool] = True
     is_default: ClassVar[bool] = True
     snippet: ClassVar[str] = "algorithm: sft"

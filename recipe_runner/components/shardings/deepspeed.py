@@ -1,6 +1,6 @@
 """DeepSpeed ZeRO."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from recipe_runner.components.sharding import Processes, Sharding
@@ -31,6 +31,18 @@ class Deepspeed(Sharding):
     snippet: ClassVar[str] = (
         "launch: {strategy: {type: deepspeed, zero_stage: 2}, num_processes: 8}"
     )
+
+    def idle(self) -> Iterable[tuple[str, str, str]]:
+        defaults = type(self).model_fields
+        for field, least in (
+            ("offload_optimizer_device", 1),
+            ("offload_param_device", 3),
+            ("zero3_init_flag", 3),
+            ("zero3_save_16bit_model", 3),
+        ):
+            if getattr(self, field) != defaults[field].default and self.zero_stage < least:
+                why = f"`zero_stage` is {self.zero_stage}"
+                yield field, why, f"set `zero_stage: {least}`, or remove it"
 
     def compile(self, processes: Processes) -> Mapping[str, Any]:
         config: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Fully sharded data parallel, version 2."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from recipe_runner.components.base import Strings
@@ -41,6 +41,17 @@ class Fsdp(Sharding):
     @property
     def checkpoints_activations(self) -> bool:
         return self.activation_checkpointing
+
+    def idle(self) -> Iterable[tuple[str, str, str]]:
+        defaults = type(self).model_fields
+        for field, policy in (
+            ("min_num_params", "SIZE_BASED_WRAP"),
+            ("transformer_layer_cls_to_wrap", "TRANSFORMER_BASED_WRAP"),
+        ):
+            given = getattr(self, field) != defaults[field].default
+            if given and self.auto_wrap_policy != policy:
+                why = f"`auto_wrap_policy` is {self.auto_wrap_policy}"
+                yield field, why, f"set `auto_wrap_policy: {policy}`, or remove it"
 
     def compile(self, processes: Processes) -> Mapping[str, Any]:
         config: dict[str, Any] = {

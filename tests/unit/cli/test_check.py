@@ -41,6 +41,15 @@ def test_a_folder_stands_for_its_yaml_files(recipe_run: Command, folder: Path) -
     assert list(dict.fromkeys(paths)) == ["deep/a.yaml", "deep/er/c.yml"]
 
 
+def test_the_files_of_a_run_are_no_recipes(recipe_run: Command, folder: Path) -> None:
+    run = folder / "runs" / "chat"
+    run.mkdir(parents=True)
+    for name in ("recipe.yaml", "accelerate.yaml", "plan.json", "run.json"):
+        (run / name).write_text("x: 1\n", encoding="utf-8")
+    done = recipe_run("check", ".")
+    assert (done.returncode, done.stdout) == (0, "nothing to report in 1 file\n")
+
+
 def test_standard_input_is_a_recipe_of_the_working_directory(recipe_run: Command) -> None:
     assert recipe_run("check", "-", text=RECIPE).returncode == 0
     done = recipe_run("check", "-", text=MISSPELT)
@@ -51,6 +60,13 @@ def test_a_value_from_the_command_line_is_checked_at_its_argument(recipe_run: Co
     done = recipe_run("check", "recipe.yaml", "--set", "training.learning_rate=fast")
     assert done.returncode == 1
     assert done.stdout.startswith("--set training.learning_rate=fast: RR203")
+
+
+def test_a_section_from_the_command_line_is_checked_at_its_argument(recipe_run: Command) -> None:
+    done = recipe_run("check", "recipe.yaml", "--set", "score.row=5")
+    assert done.stdout.startswith("--set score.row=5: RR201")
+    done = recipe_run("check", "recipe.yaml", "--set", "quantization.bnb_4bit_quant_type=nf4")
+    assert done.stdout.startswith("--set quantization.bnb_4bit_quant_type=nf4: RR206")
 
 
 @pytest.mark.parametrize("form", ["json", "sarif"])

@@ -95,3 +95,16 @@ def test_planning_writes_nothing(recipe_run: Command, folder: Path) -> None:
 def test_a_value_from_the_command_line_is_in_the_plan(recipe_run: Command) -> None:
     done = recipe_run("plan", "recipe.yaml", "--set", "training.max_steps=7", "--json")
     assert json.loads(done.stdout)["arguments"]["arguments"]["max_steps"] == 7
+
+
+def test_the_rank_is_told_even_where_it_is_the_usual_one(recipe_run: Command) -> None:
+    done = recipe_run("plan", "recipe.yaml", *MACHINE, "--set", "adapter={type: lora, r: 8}")
+    assert "LoraConfig: r 8, lora_alpha 16, target_modules all-linear" in " ".join(
+        done.stdout.split()
+    )
+
+
+def test_an_upload_is_told(recipe_run: Command) -> None:
+    hub = "hub={hub_model_id: org/result, strategy: every_save}"
+    done = recipe_run("plan", "recipe.yaml", *MACHINE, "--set", hub)
+    assert "upload        org/result (private), every_save" in done.stdout

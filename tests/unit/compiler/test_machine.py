@@ -15,6 +15,7 @@ from recipe_runner.diagnostics import DiagnosticError
         pytest.param("8xH100-80GB", "H100", 8, 80.0, True, id="eight"),
         pytest.param("H100", "H100", 1, 80.0, True, id="memory known"),
         pytest.param("A100-40GB", "A100", 1, 40.0, True, id="other memory"),
+        pytest.param("8xh100-80gb", "H100", 8, 80.0, True, id="lower case"),
         pytest.param("2xT4", "T4", 2, 16.0, False, id="before Ampere"),
         pytest.param("4xXYZ1-12GB", "XYZ1", 4, 12.0, True, id="unknown kind with memory"),
     ],

@@ -72,6 +72,7 @@ def test_batches_are_split(
         pytest.param({"data.train.fraction_of_rows": 0.5}, 4, 12, id="half the rows"),
         pytest.param({"data.eval": {"split": 20}}, 5, 15, id="20 rows held out"),
         pytest.param({"data.eval": {"split": 0.1}}, 6, 18, id="a tenth held out"),
+        pytest.param({"data.eval": {"split": 0.031}}, 7, 21, id="a share is rounded, not up"),
         pytest.param(HUB, None, None, id="rows unknown"),
         pytest.param({**HUB, "training.max_steps": 5}, None, 5, id="rows unknown, steps stated"),
         pytest.param({"data.packing": "bfd"}, None, None, id="packed rows are not counted"),
@@ -93,6 +94,7 @@ def test_steps_are_counted(
         pytest.param({"training.warmup_steps": 0}, 0, id="none"),
         pytest.param(HUB, 0.03, id="rows unknown"),
         pytest.param({**HUB, "training.max_steps": 1000}, 30, id="3% of 1000"),
+        pytest.param({"training.lr_scheduler_type": "constant"}, 0, id="no warm-up to constant"),
     ],
 )
 def test_warm_up(shop: Workshop, changes: dict[str, Any], steps: float) -> None:
@@ -137,7 +139,7 @@ def test_precision(
         pytest.param(EVAL, "cpu", "save_strategy", "epoch", id="saves with evaluations"),
         pytest.param({}, "cpu", "report_to", "none", id="no tracker"),
         pytest.param(
-            {**EVAL, "training.metric_for_best_model": "eval_accuracy"},
+            {**EVAL, "training.metric_for_best_model": "eval_mean_token_accuracy"},
             "cpu",
             "greater_is_better",
             True,

@@ -13,6 +13,10 @@ EVAL = {"data.eval": "data/eval.jsonl"}
 MICRO = "training.per_device_train_batch_size"
 GLOBAL = "training.global_batch_size"
 STEPS = "training.gradient_accumulation_steps"
+SCHEDULE = "training.lr_scheduler_type"
+KWARGS = "training.lr_scheduler_kwargs"
+METRIC = "training.metric_for_best_model"
+TWO_SETS = ["data/chat.jsonl", "data/eval.jsonl"]
 FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
 
 
@@ -94,7 +98,95 @@ FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
             ["RR324"],
             id="8 bits",
         ),
-        pytest.param({"data.mix": {"strategy": "interleave"}}, "cpu", [], id="equal shares"),
+        pytest.param(
+            {"data.train": TWO_SETS, "data.mix": {"strategy": "interleave"}},
+            "cpu",
+            [],
+            id="equal shares",
+        ),
+        pytest.param({"data.mix": {"strategy": "interleave"}}, "cpu", ["RR307"], id="one set"),
+        pytest.param(
+            {"data.train": TWO_SETS, "data.mix": {"stopping_strategy": "all_exhausted"}},
+            "cpu",
+            ["RR307"],
+            id="whole sets",
+        ),
+        pytest.param(
+            {"data.train.path": "data/chat.jsonl", "data.train.split": "train[:10%]"},
+            "cpu",
+            ["RR307"],
+            id="slice of a file",
+        ),
+        pytest.param({"training.torch_compile_mode": "default"}, "cpu", ["RR307"], id="no compile"),
+        pytest.param({"training.early_stopping_threshold": 0.1}, "cpu", ["RR307"], id="no stop"),
+        pytest.param({"training.liger_kernel_config": {}}, "cpu", ["RR307"], id="no liger"),
+        pytest.param(
+            {
+                "launch.strategy": {"type": "deepspeed", "offload_param_device": "cpu"},
+                "launch.num_processes": 2,
+            },
+            "2xH100",
+            ["RR307"],
+            id="weights stay whole in stage 2",
+        ),
+        pytest.param(
+            {
+                "launch.strategy": {"type": "fsdp", "activation_checkpointing": True},
+                "launch.num_processes": 2,
+                "training.activation_checkpointing": True,
+            },
+            "2xH100",
+            ["RR307"],
+            id="recomputed twice",
+        ),
+        pytest.param({SCHEDULE: "constant"}, "cpu", [], id="constant"),
+        pytest.param(
+            {SCHEDULE: "constant", "training.warmup_steps": 0}, "cpu", [], id="warm-up of 0"
+        ),
+        pytest.param(
+            {SCHEDULE: "constant", "training.warmup_steps": 5}, "cpu", ["RR306"], id="warm-up"
+        ),
+        pytest.param(
+            {SCHEDULE: "constant", "training.warmup_ratio": 0.1}, "cpu", ["RR306"], id="ratio"
+        ),
+        pytest.param({SCHEDULE: "warmup_stable_decay"}, "cpu", ["RR306"], id="no decay"),
+        pytest.param(
+            {SCHEDULE: "warmup_stable_decay", KWARGS: {"num_decay_steps": 9}},
+            "cpu",
+            [],
+            id="decay",
+        ),
+        pytest.param(
+            {SCHEDULE: "cosine_with_min_lr", KWARGS: {"min_lr": 1e-6, "min_lr_rate": 0.1}},
+            "cpu",
+            ["RR306"],
+            id="two floors",
+        ),
+        pytest.param({KWARGS: {"num_cycle": 2}}, "cpu", ["RR306"], id="misspelt option"),
+        pytest.param({SCHEDULE: "reduce_lr_on_plateau"}, "cpu", ["RR306"], id="no plateau"),
+        pytest.param(
+            {SCHEDULE: "reduce_lr_on_plateau", **EVAL}, "cpu", [], id="plateau of the eval loss"
+        ),
+        pytest.param({KWARGS: {"num_cycles": "two"}}, "cpu", ["RR306"], id="option in words"),
+        pytest.param({"model.dtype": "float16"}, "H100", ["RR310"], id="float16 in full"),
+        pytest.param(
+            {"model.dtype": "float16", "adapter": "lora"}, "H100", [], id="float16 that is frozen"
+        ),
+        pytest.param({"training.optim": "apollo_adamw"}, "cpu", ["RR504"], id="no modules"),
+        pytest.param(
+            {"training.optim_target_modules": "all-linear"}, "cpu", ["RR307"], id="not projected"
+        ),
+        pytest.param({METRIC: "accuracy", **EVAL}, "cpu", ["RR308"], id="no such metric"),
+        pytest.param({METRIC: "entropy", **EVAL}, "cpu", [], id="metric without its prefix"),
+        pytest.param({"model.freeze": ["(("]}, "cpu", ["RR320"], id="frozen pattern"),
+        pytest.param(
+            {"adapter": {"type": "lora", "rank_pattern": {"*": 8}}}, "cpu", ["RR320"], id="ranks"
+        ),
+        pytest.param(
+            {"adapter": {"type": "lora", "target_modules": ["(("]}}, "cpu", [], id="plain names"
+        ),
+        pytest.param({"data.eval": {"split": 100}}, "cpu", ["RR427"], id="all rows evaluate"),
+        pytest.param({"data.eval": {"split": 99}}, "cpu", [], id="one row trains"),
         pytest.param(
             {"data.eval": {"path": "data/eval.jsonl", "probability": 0.5}},
             "cpu",
@@ -122,3 +214,38 @@ def test_numbers_in_a_message(shop: Workshop) -> None:
 def test_codes_of_rules_are_in_order_and_once() -> None:
     ids = [rule.code.id for rule in RULES]
     assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("changes", "on", "said"),
+    [
+        ({GLOBAL: 16}, "3xH100", "is 16, which is not a multiple of 3 processes; 15 and 18 are"),
+        (
+            {GLOBAL: 16, MICRO: 3},
+            "2xH100",
+            "is 16, which is not a multiple of 3 sequences x 2 processes = 6; 12 and 18 are",
+        ),
+    ],
+    ids=["derived micro-batch", "stated micro-batch"],
+)
+def test_a_batch_that_fits_is_proposed(
+    shop: Workshop, changes: dict[str, Any], on: str, said: str
+) -> None:
+    (found,) = shop.compile(recipe(changes), on).report
+    assert said in found.message
+
+
+@pytest.mark.parametrize(
+    ("optim", "packages"),
+    [
+        ("adamw_torch_fused", []),
+        ("paged_adamw_8bit", ["bitsandbytes"]),
+        ("stable_adamw", ["torch-optimi"]),
+        ("adamw_torch_8bit", ["torchao"]),
+        ("schedule_free_sgd", ["schedulefree"]),
+        ("rmsprop", []),
+    ],
+)
+def test_an_optimizer_names_its_package(shop: Workshop, optim: str, packages: list[str]) -> None:
+    plan = shop.plan(recipe({"training.optim": optim}))
+    assert [each.package for each in plan.requires] == packages

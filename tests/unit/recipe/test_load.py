@@ -199,3 +199,59 @@ def test_a_recipe_does_not_change() -> None:
 
 def test_every_key_is_described() -> None:
     assert [path for path, field in all_paths().items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "help_text"),
+    [
+        pytest.param(
+            f"{HEAD}data: {{train: data/chat.jsonl, eval: 0.05}}\n",
+            "`data.eval` is 0.05; a text or a mapping is expected",
+            "eval: Evaluation: null for none",
+            id="forms-of-a-section",
+        ),
+        pytest.param(
+            f"{HEAD}data: {{train: data/chat.jsonl, eval: {{split: 0}}}}\n",
+            "`data.eval.split` is 0; it must be above 0 or at least 1",
+            "split: A fraction below 1, or a number of rows.",
+            id="two-ranges",
+        ),
+        pytest.param(
+            f"{BASE}training: {{optim_args: fast}}\n",
+            '`training.optim_args` is "fast"; it must be a text that matches',
+            "optim_args: Options of the optimizer, as `key=value` pairs",
+            id="pairs",
+        ),
+        pytest.param(
+            f"{HEAD}data: null\n",
+            "`data` is null; a mapping is expected",
+            "data: What the model learns from.",
+            id="required-and-null",
+        ),
+        pytest.param(
+            HEAD, "the recipe has no `data`", "add `data`: What the model learns", id="missing"
+        ),
+        pytest.param(
+            f"{BASE}adapter: none\n",
+            '`adapter` is "none", which is none of its choices',
+            "to have none, leave the key out; choices: lora",
+            id="none-as-a-word",
+        ),
+        pytest.param(
+            f"{BASE}adapter: false\n",
+            "`adapter` is false; a word or a mapping is expected",
+            "to have none, leave the key out",
+            id="none-as-false",
+        ),
+        pytest.param(
+            f"{BASE}tokenizer: {{chat_template: {{inline: x, file: y}}}}\n",
+            "`tokenizer.chat_template.file` does not go with the other keys",
+            "keep one form",
+            id="two-forms",
+        ),
+    ],
+)
+def test_messages_fit_the_key(text: str, message: str, help_text: str) -> None:
+    ((_, _, said, helped),) = told(text)
+    assert said.startswith(message)
+    assert helped.startswith(help_text)

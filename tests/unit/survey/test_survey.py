@@ -44,6 +44,44 @@ def test_a_folder_is_all_its_data_files(own: Workshop) -> None:
     assert source.rows == 2
 
 
+def test_patterns_of_absolute_paths_and_of_folders_below(own: Workshop) -> None:
+    for path in (f"{own.folder}/data/ch*.jsonl", "**/ch*.jsonl", "data/**chat.jsonl"):
+        (source,) = own.plan(recipe({"data.train": path})).data.train
+        assert [Path(file).name for file in source.files] == ["chat.jsonl"]
+
+
+def test_a_folder_of_several_kinds_is_refused(own: Workshop) -> None:
+    (found,) = own.compile(recipe({"data.train": "data"})).report
+    assert found.code.id == "RR401"
+    assert "`book.txt`, `chat.jsonl`, `pairs.csv`" in found.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"data.train": "~nobody-here/a.jsonl"}, "RR401", id="data-of-nobody"),
+        pytest.param({"data.train": "~nobody-here/*.jsonl"}, "RR401", id="pattern-of-nobody"),
+        pytest.param({"data.train": "a\0b.jsonl"}, "RR401", id="data-null-character"),
+        pytest.param({"data.train": f"{'a' * 5000}.jsonl"}, "RR401", id="data-long-name"),
+        pytest.param({"model": "a\0b"}, "RR411", id="model-null-character"),
+        pytest.param({"model": f"./{'a' * 5000}"}, "RR411", id="model-long-name"),
+        pytest.param({"model": "data/chat.jsonl"}, "RR411", id="model-is-a-file"),
+        pytest.param({"output_dir": "~nobody-here/x"}, "RR413", id="output-of-nobody"),
+        pytest.param({"output_dir": "a" * 5000}, "RR413", id="output-long-name"),
+        pytest.param({"output_dir": "a\0b"}, "RR413", id="output-null-character"),
+        pytest.param(
+            {"tokenizer.chat_template": {"file": "a\0b"}}, "RR412", id="template-null-character"
+        ),
+        pytest.param(
+            {"tokenizer.chat_template": {"file": "latin.jinja"}}, "RR412", id="template-not-utf8"
+        ),
+    ],
+)
+def test_texts_that_are_no_paths(own: Workshop, changes: dict[str, Any], code: str) -> None:
+    (own.folder / "latin.jinja").write_bytes(b"caf\xe9")
+    assert own.codes(recipe(changes)) == [code]
+
+
 @pytest.mark.parametrize(
     ("path", "help_part"),
     [

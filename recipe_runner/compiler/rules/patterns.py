@@ -1,0 +1,111 @@
+"""Rules about regular expressions and the names that a recipe writes as text."""
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from recipe_runner.compiler.resolved import Path, ResolvedRecipe
+from recipe_runner.compiler.rules.rule import Finding, rule
+
+
+@rule("RR308", "unknown-metric")
+def unknown_metric(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    `training.metric_for_best_model` is no metric that an evaluation of this algorithm gives.
+
+    ## Why it matters
+
+    Upstream fails at the first evaluation, which may be hours after the start.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl, eval: {split: 0.1}}
+    algorithm: sft
+    training:
+      metric_for_best_model: eval_accuracy  # <- RR308
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl, eval: {split: 0.1}}
+    algorithm: sft
+    training:
+      metric_for_best_model: eval_mean_token_accuracy
+    output_dir: runs/x
+    ```
+    """
+    metric, algorithm = resolved.recipe.training.metric_for_best_model, resolved.recipe.algorithm
+    known = [f"eval_{name}" for name in algorithm.evaluation_metrics]
+    if metric in known or f"eval_{metric}" in known:
+        return
+    near = difflib.get_close_matches(metric, known, n=1)
+    help_text = f"did you mean `{near[0]}`? " if near else ""
+    message = (
+        f"`training.metric_for_best_model` is {metric}, which {algorithm.type} does not measure"
+    )
+    yield Finding(
+        ("training", "metric_for_best_model"), message, f"{help_text}choices: {', '.join(known)}"
+    )
+
+
+@rule("RR320", "unreadable-pattern")
+def unreadable_pattern(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    A text that is used as a regular expression is none.
+
+    ## Why it matters
+
+    It would fail after the data is prepared and the model loaded.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    adapter: {type: lora, target_modules: ".*(q_proj|v_proj"}  # <- RR320
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    adapter: {type: lora, target_modules: ".*(q_proj|v_proj)"}
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    for path, pattern in _patterns(resolved):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            name = ".".join(str(part) for part in path)
+            message = f"`{name}` has `{pattern}`, which is no regular expression: {error}"
+            yield Finding(
+                path, message, "correct it; a backslash makes a bracket an ordinary character"
+            )
+
+
+def _patterns(resolved: ResolvedRecipe) -> Iterator[tuple[Path, str]]:
+    model, adapter = resolved.recipe.model, resolved.recipe.adapter
+    for key, patterns in (
+        ("freeze", model.freeze),
+        ("trainable_parameters", model.trainable_parameters),
+    ):
+        for number, pattern in enumerate(patterns):
+            yield ("model", key, number), pattern
+    for field, pattern in adapter.patterns() if adapter is not None else ():
+        yield ("adapter", field), pattern
