@@ -22,6 +22,8 @@ from recipe_runner.diagnostics import Report
 from recipe_runner.diagnostics.render import text
 
 SUFFIXES = (".yaml", ".yml")
+_RUN_FILES = frozenset({"plan.json", "run.json"})
+"""What tells a run directory: the recipe in it is a copy, and its other YAML is no recipe."""
 _MODULES = {"json": "as_json", "github": "github", "sarif": "sarif"}
 
 
@@ -47,9 +49,10 @@ def command(
 ) -> int:
     """Tell everything that is wrong with recipes, each with its place and its fix.
 
-    RECIPE is a file, a folder (all *.yaml and *.yml below it), or - for standard
-    input. Without --machine the answer is the same everywhere: the recipe is
-    checked for a machine that has what it asks for. Nothing is run or downloaded.
+    RECIPE is a file, a folder (all *.yaml and *.yml below it, without runs), or -
+    for standard input. Without --machine the answer is the same everywhere: the
+    recipe is checked for a machine that has what it asks for. Nothing is run or
+    downloaded.
 
     Exit code: 0 without errors, 1 with errors, 2 for wrong usage.
     """
@@ -85,8 +88,11 @@ def found(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _below(folder: Path) -> Iterator[str]:
-    """YAML files, leaving out hidden folders; links to folders are not followed."""
+    """YAML files, leaving out hidden folders and runs; links to folders are not followed."""
     for base, folders, files in os.walk(folder):
+        if _RUN_FILES.issubset(files):
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (
             str(Path(base) / name)

@@ -79,11 +79,11 @@ def _model(plan: Plan) -> Iterator[Line]:
     if model.config_overrides:
         yield "config", options(model.config_overrides)
     if plan.quantization is not None:
-        yield "quantization", _call(plan.quantization)
+        yield "quantization", _call(plan.quantization, numbers=True)
     if plan.adapter is None:
         yield "adapter", "none, the model trains in full"
     else:
-        yield "adapter", _call(plan.adapter)
+        yield "adapter", _call(plan.adapter, numbers=True)
     if model.freeze or model.trainable_parameters:
         names = [f"not {name}" for name in model.freeze] + list(model.trainable_parameters)
         yield "trains only", ", ".join(names)
@@ -108,7 +108,8 @@ def _data(plan: Plan) -> Iterator[Line]:
             why = because.get(f"data.{key}.format") or because.get(f"data.{key}.{i}.format")
             yield key if i == 0 else "", _source(source, why)
     if data.eval_split is not None:
-        some = f"{data.eval_split:.0%}" if data.eval_split < 1 else f"{data.eval_split} rows"
+        split = data.eval_split
+        some = f"{number(100 * split)}%" if split < 1 else counted(int(split), "row")
         yield "eval", f"{some} of the training rows, drawn with seed {data.seed}"
     elif not data.eval:
         yield "eval", "none"
@@ -126,11 +127,11 @@ def _data(plan: Plan) -> Iterator[Line]:
 
 
 def _source(source: SourcePlan, why: str | None) -> str:
-    count = "rows not counted" if source.rows is None else f"{source.rows:,} rows"
+    count = "rows not counted" if source.rows is None else counted(source.rows, "row")
     if source.limit is not None:
         count += f", the first {source.limit:,}"
     if source.fraction_of_rows is not None:
-        count += f", {source.fraction_of_rows:.0%} of them"
+        count += f", {number(100 * source.fraction_of_rows)}% of them"
     if source.probability is not None:
         count += f", drawn with probability {source.probability:g}"
     split = "" if source.files else f" ({source.split})"
@@ -187,6 +188,9 @@ def training_lines(plan: Plan) -> Iterator[Line]:
     tracked = arguments["report_to"]
     names = "none" if tracked == "none" else ", ".join(tracked)
     yield "trackers", f"{names}; metrics.jsonl in any case"
+    if arguments.get("push_to_hub"):
+        kind = "private" if arguments["hub_private_repo"] else "public"
+        yield "upload", f"{arguments['hub_model_id']} ({kind}), {arguments['hub_strategy']}"
     yield "trainer", plan.trainer.target
     yield "arguments", f"{_call(plan.arguments, _TOLD)} (all of them: --json)"
 
@@ -203,6 +207,9 @@ _TOLD = frozenset(
         "fp16",
         "gradient_accumulation_steps",
         "greater_is_better",
+        "hub_model_id",
+        "hub_private_repo",
+        "hub_strategy",
         "learning_rate",
         "load_best_model_at_end",
         "lr_scheduler_type",
@@ -216,6 +223,7 @@ _TOLD = frozenset(
         "packing",
         "packing_strategy",
         "per_device_train_batch_size",
+        "push_to_hub",
         "report_to",
         "save_steps",
         "save_strategy",
@@ -261,7 +269,9 @@ def _when(arguments: Mapping[str, Any], what: str, never: str) -> str:
     interval = arguments[f"{what}_steps"]
     if interval is None:
         return "every so many steps"
-    return f"every {interval:.0%} of the run" if interval < 1 else f"every {interval:,} steps"
+    if interval < 1:
+        return f"every {interval:.0%} of the run"
+    return "every step" if interval == 1 else f"every {interval:,} steps"
 
 
 def _monitor(plan: Plan) -> Iterator[Line]:
@@ -276,7 +286,10 @@ def _monitor(plan: Plan) -> Iterator[Line]:
             f"{monitor.loss_watchdog_threshold:g}",
         )
     if monitor.score is not None:
-        yield "score", f"exact match on {monitor.score.rows:,} evaluation rows, before and after"
+        yield (
+            "score",
+            f"exact match on up to {counted(monitor.score.rows, 'evaluation row')}, before and after",
+        )
 
 
 def _launch(plan: Plan) -> Iterator[Line]:
@@ -303,18 +316,26 @@ def _files(plan: Plan) -> Iterator[Line]:
     yield "", ", ".join(file.path for file in plan.outputs.files)
 
 
-def _call(call: Call, told: frozenset[str] = frozenset()) -> str:
-    """The class and what differs from its upstream defaults, without what is `told` elsewhere."""
+def _call(call: Call, told: frozenset[str] = frozenset(), *, numbers: bool = False) -> str:
+    """The class and what differs from its upstream defaults, without what is `told` elsewhere.
+
+    With `numbers`, sizes and scales are told in any case: a reader looks for the rank of an
+    adapter, whether or not it is the usual one.
+    """
     from recipe_runner import upstream
 
     known = upstream.fields(call.target) if call.target in upstream.targets() else {}
-    differing = {
+    shown = {
         name: value
         for name, value in call.arguments.items()
         if name not in told
-        and (name not in known or (value or None) != (known[name].default or None))
+        and (
+            name not in known
+            or (value or None) != (known[name].default or None)
+            or (numbers and bool(value) and type(value) in (int, float))
+        )
     }
-    return f"{call.target.partition(':')[2]}: {options(differing) or 'upstream defaults'}"
+    return f"{call.target.partition(':')[2]}: {options(shown) or 'upstream defaults'}"
 
 
 def _decided(value: Any) -> str:

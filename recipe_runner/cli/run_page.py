@@ -31,7 +31,7 @@ def headline(plan: Plan, *, width: int, color: bool = False) -> str:
     return f"{title}\n{labelled(lines, width, color)}"
 
 
-def finished(outcome: Outcome, again: str, *, width: int, color: bool = False) -> str:
+def finished(outcome: Outcome, plan: Plan, again: str, *, width: int, color: bool = False) -> str:
     """How the run ended. `again` is the command line that goes on with it."""
     if outcome.status == "interrupted":
         lines = [
@@ -46,7 +46,9 @@ def finished(outcome: Outcome, again: str, *, width: int, color: bool = False) -
     if outcome.scored is not None:
         parts.append(_samples(outcome.scored, width, color))
     if outcome.model is not None:
-        parts.append(f"{paint('Next', 'bold', color)}\n{_next(outcome.model, outcome.scored)}")
+        parts.append(
+            f"{paint('Next', 'bold', color)}\n{_next(outcome.model, outcome.scored, plan)}"
+        )
     return "\n".join(parts)
 
 
@@ -80,19 +82,28 @@ def _samples(scored: Scored, width: int, color: bool) -> str:
     return text
 
 
-def _next(model: Path, scored: Scored | None) -> str:
+def _next(model: Path, scored: Scored | None, plan: Plan) -> str:
     """Code that asks the result something, and what else there is to do with it.
 
-    An adapter's folder names its base, so the same lines load both.
+    An adapter's folder names its base, so the same lines load both; only where tokens were
+    added is peft needed, which gives the base the new rows of its embeddings first.
     """
     folder = json.dumps(short_path(str(model)), ensure_ascii=False)
     asked = scored.samples[0].prompt if scored is not None and scored.samples else "Hello"
     question = json.dumps([{"role": "user", "content": asked}], ensure_ascii=False)
-    lines = [
-        "ask it, in Python:",
-        "  from transformers import pipeline",
-        f'  chat = pipeline("text-generation", {folder})',
-        f"  print(chat({question}, return_full_text=False))",
+    load = f'  chat = pipeline("text-generation", {folder})'
+    lines = ["ask it, in Python:", "  from transformers import pipeline", load]
+    if plan.adapter is not None and plan.tokenizer.add_tokens:
+        lines = [
+            "ask it, in Python:",
+            "  from peft import AutoPeftModelForCausalLM",
+            "  from transformers import AutoTokenizer, pipeline",
+            f"  model = AutoPeftModelForCausalLM.from_pretrained({folder})",
+            f"  tokenizer = AutoTokenizer.from_pretrained({folder})",
+            '  chat = pipeline("text-generation", model, tokenizer=tokenizer)',
+        ]
+    lines += [
+        f"  print(chat({question}, do_sample=False, return_full_text=False))",
         f"read its card: {short_path(str(model / 'README.md'))}",
         "write a recipe of your own: recipe-run init",
     ]

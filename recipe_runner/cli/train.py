@@ -105,7 +105,7 @@ def command(
         print_errors(error.diagnostics)
         return exit_code_of(error)
     again = shlex.join(_without_start(["recipe-run", *sys.argv[1:]]))
-    sys.stdout.write("\n" + finished(outcome, again, width=columns, color=color))
+    sys.stdout.write("\n" + finished(outcome, compiled.plan, again, width=columns, color=color))
     return outcome.exit_code
 
 

@@ -17,7 +17,12 @@ _KINDS = {
     "object": "a mapping",
     "array": "a list",
 }
-_PLURALS = {"a text": "texts", "a whole number": "whole numbers", "a mapping": "mappings"}
+_PLURALS = {
+    "a text": "texts",
+    "a whole number": "whole numbers",
+    "a number": "numbers",
+    "a mapping": "mappings",
+}
 _LIMITS = {
     "exclusiveMinimum": "above {}",
     "minimum": "of at least {}",
@@ -76,8 +81,17 @@ def _kinds(schema: Schema) -> Iterator[str]:
         if kind in ("number", "integer") and limits:
             text += " " + " and ".join(limits)
         if kind == "array" and isinstance(items := schema.get("items"), dict) and items:
-            text += f" of {_PLURALS.get(takes(items), takes(items))}"
-        yield text
+            text += f" of {_plural(takes(items))}"
+        if kind == "boolean":
+            yield from ("true", "false")
+        else:
+            yield text
+
+
+def _plural(text: str) -> str:
+    """`text` with its noun in the plural: "whole numbers of at least 0"."""
+    one = max((one for one in _PLURALS if text.startswith(one)), key=len, default="")
+    return _PLURALS[one] + text.removeprefix(one) if one else text
 
 
 def _words(values: Any) -> Iterator[str]:
