@@ -38,12 +38,13 @@ def with_overrides(
     for argument in arguments:
         try:
             keys, set_value = _split(argument)
-            value, path = _replaced(value, keys, set_value, argument)
+            value, path, made = _replaced(value, keys, set_value, argument)
         except DiagnosticError as error:
             diagnostics.extend(error.diagnostics)
             continue
         spans = {at: node for at, node in spans.items() if at[: len(path)] != path}
         overrides = {at: text for at, text in overrides.items() if at[: len(path)] != path}
+        overrides[made] = argument
         overrides[path] = argument
     if diagnostics:
         return None, tuple(diagnostics)
@@ -71,15 +72,17 @@ def _split(argument: str) -> tuple[list[str], Any]:
     return keys, value
 
 
-def _replaced(node: Any, keys: list[str], value: Any, argument: str) -> tuple[Any, Path]:
-    """A copy of the root `node` with `value` at `keys`, and the path it was put at."""
+def _replaced(node: Any, keys: list[str], value: Any, argument: str) -> tuple[Any, Path, Path]:
+    """A copy of the root `node` with `value` at `keys`, its path, and the highest path made for it."""
     path: list[str | int] = []
+    made: Path | None = None
     root = [node]
     holder: Any = root
     slot: Any = 0
     for key in keys:
         inner = holder[slot]
         if inner is None:
+            made = made or tuple(path)
             inner = {}
         if isinstance(inner, dict):
             holder[slot] = dict(inner)
@@ -93,7 +96,7 @@ def _replaced(node: Any, keys: list[str], value: Any, argument: str) -> tuple[An
         holder, slot = holder[slot], step
         path.append(step)
     holder[slot] = value
-    return root[0], tuple(path)
+    return root[0], tuple(path), made or tuple(path)
 
 
 def _index(items: list[Any], key: str, path: Path, argument: str) -> int:
