@@ -248,7 +248,10 @@ def _steps(plan: Plan) -> str:
         part = f" = {steps.total / steps.per_epoch:.3g} epochs" if steps.per_epoch else ""
         return f"{steps.total:,} (max_steps){part}"
     epochs = arguments["num_train_epochs"]
-    return f"{steps.total:,} = {epochs:g} epochs x {counted(steps.per_epoch, 'step')}"
+    # Rows that the run leaves out are not known yet.
+    loses = plan.data.overlong == "drop" or any(s.on_bad_row == "skip" for s in plan.data.train)
+    most = "at most " if loses else ""
+    return f"{most}{steps.total:,} = {epochs:g} epochs x {counted(steps.per_epoch, 'step')}"
 
 
 def _precision(plan: Plan) -> str:

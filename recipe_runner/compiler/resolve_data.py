@@ -12,6 +12,7 @@ from recipe_runner.diagnostics import Diagnostic
 from recipe_runner.plan import LossOn, Shape
 from recipe_runner.recipe.sections import EvalSplit, SourceSpec
 from recipe_runner.rows import Row, rename
+from recipe_runner.rows.codes.files import NO_ROWS
 from recipe_runner.survey.data import SourceFacts
 from recipe_runner.syntax import Document, dotted
 
@@ -88,6 +89,10 @@ def _format(
     row = found.first_row
     names = ", ".join(kind.type_name() for kind in kinds)
     place = document.place((*path, "path") if (*path, "path") in document.spans else path)
+    if found.rows == 0:
+        message = f"`{spec.path}` has no rows"
+        findings.append(Diagnostic(NO_ROWS, message, place, "write the data again"))
+        return None, draft
     if row is None and not found.sample:
         message = f"the format of `{spec.path}` cannot be told before its rows are read"
         findings.append(

@@ -22,6 +22,7 @@ from recipe_runner.execute.data.mixing import held_out, order
 from recipe_runner.execute.data.pool import WorkerKilledError, each, processes_for
 from recipe_runner.execute.data.receipt import Role, receipt_of
 from recipe_runner.execute.data.sources import chosen, is_remote, open_rows
+from recipe_runner.execute.data.template import demand_readable
 from recipe_runner.execute.data.work import Bench, Reader, Task, numbers_schema, tokens_schema
 from recipe_runner.execute.tokenize import TokenizeSettings
 from recipe_runner.plan import Plan, SourcePlan
@@ -71,6 +72,7 @@ def build(
     Raises `DiagnosticError` with all findings; nothing stays behind then.
     """
     sources = (*plan.data.train, *plan.data.eval)
+    demand_readable(plan, tokenizer)
     folder = store.begin(key)
     try:
         before = _stamps(sources)

@@ -131,4 +131,35 @@ CACHE_UNUSABLE = Code(
     """,
 )
 
-CODES = (HUB_DATASET_UNREACHABLE, DATA_UNREADABLE, PREPARATION_KILLED, CACHE_UNUSABLE)
+CHAT_TEMPLATE_BROKEN = Code(
+    id="RR431",
+    name="chat-template-broken",
+    page="""
+    ## What it means
+
+    The chat template cannot be read as Jinja: a block that is not closed, a stray brace.
+
+    ## Why it matters
+
+    Every row would be refused for the same reason, which has nothing to do with the rows.
+
+    ## Example
+
+    ```text
+    chat.jinja:1:1: RR431 chat-template-broken: the chat template (chat.jinja) is no Jinja, in its line 1: ...
+    ```
+
+    ## Instead
+
+    Repair the template at the line that is named, or name another one with
+    `tokenizer.chat_template`.
+    """,
+)
+
+CODES = (
+    HUB_DATASET_UNREACHABLE,
+    DATA_UNREADABLE,
+    PREPARATION_KILLED,
+    CACHE_UNUSABLE,
+    CHAT_TEMPLATE_BROKEN,
+)

@@ -199,6 +199,7 @@ def test_overlong_error_is_not_weakened_by_skipping_bad_rows(
     ("template", "code"),
     [
         pytest.param("{{ raise_exception('turns must alternate') }}", "RR424", id="refuses"),
+        pytest.param("{% for m in messages %}{{ m.content }}", "RR431", id="no Jinja"),
         pytest.param(None, "RR425", id="absent"),
     ],
 )
