@@ -39,15 +39,17 @@ def compile_file(
     overrides: Sequence[str] = (),
     cwd: Path | None = None,
     allow_code: bool = False,
+    all_rows: bool = False,
     stdin: IO[Any] | None = None,
 ) -> Compiled:
     """Read a recipe file and compile it for `machine`, or without one for a machine that fits.
 
     Where `stdin` is given, the path `-` stands for it. `allow_code` says that a person
-    allowed the code that the recipe asks to run: RR325 is then a note.
+    allowed the code that the recipe asks to run: RR325 is then a note. `all_rows`
+    reads every row of local data instead of the first and the last.
     """
     document, findings = read(path, stdin=stdin)
-    return _compile(document, findings, machine, overrides, cwd or Path.cwd(), allow_code)
+    return _compile(document, findings, machine, overrides, cwd or Path.cwd(), allow_code, all_rows)
 
 
 def compile_text(
@@ -71,6 +73,7 @@ def _compile(
     overrides: Sequence[str],
     cwd: Path,
     allow_code: bool,
+    all_rows: bool = False,
 ) -> Compiled:
     report = Report.of(findings)
     if document is None or not report.ok:
@@ -85,7 +88,7 @@ def _compile(
     if recipe is None:
         return Compiled(report, document)
     base = (cwd / document.path).parent if document.path != "<stdin>" else cwd
-    around, findings = survey(recipe, document, base, cwd)
+    around, findings = survey(recipe, document, base, cwd, all_rows=all_rows)
     report += Report.of(findings)
     resolved, findings = resolve(recipe, machine or fitting(recipe), around, document)
     report += Report.of(findings)

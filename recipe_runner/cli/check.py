@@ -40,12 +40,14 @@ _MODULES = {"json": "as_json", "github": "github", "sarif": "sarif"}
 @machine_option("Check against a machine too, such as 8xH100-80GB or cpu.")
 @set_option
 @allow_code_option
+@click.option("--all-rows", is_flag=True, help="Read every row of local data, not the first 1,000.")
 def command(
     recipes: tuple[str, ...],
     form: str,
     machine_name: str | None,
     overrides: tuple[str, ...],
     allow_code: bool,
+    all_rows: bool,
 ) -> int:
     """Tell everything that is wrong with recipes, each with its place and its fix.
 
@@ -63,7 +65,12 @@ def command(
     report = Report()
     for file in files:
         compiled = compile_file(
-            file, machine, overrides=overrides, allow_code=allow_code, stdin=sys.stdin
+            file,
+            machine,
+            overrides=overrides,
+            allow_code=allow_code,
+            all_rows=all_rows,
+            stdin=sys.stdin,
         )
         report += compiled.report
     if form == "text":

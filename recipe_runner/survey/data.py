@@ -1,12 +1,14 @@
 """What the data sets of a recipe are: which files, how many rows, what the rows look like.
 
-The rows of files of usual size are counted; the first and the last thousands of them are
-read, so that a check stays quick. The run itself reads every row.
+The rows of files of usual size are counted, but only the first thousand and the last one
+are read, so that a check stays quick. The run itself reads every row, and so does a survey
+of all rows.
 """
 
 import difflib
 import os
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,8 +25,8 @@ from recipe_runner.survey.paths import UnusablePathError, located, matching
 COUNTED_BYTES = 64 << 20
 """Data up to this size together are counted to the last row."""
 
-HEAD_CHUNKS, TAIL_CHUNKS = 4, 1
-"""Of those chunks (of 1,000 rows at most) the rows are read: enough to show most faults."""
+HEAD_CHUNKS = 1
+"""Of those chunks (of 1,000 rows at most) all rows are read; of the others the very last one."""
 
 _NAMES_SHOWN = 8
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -52,7 +54,9 @@ class SourceFacts:
         return next((row for _, row in self.sample if not isinstance(row, RowProblem)), None)
 
 
-def survey_source(spec: SourceSpec, base: Path, place: Place) -> SourceFacts:
+def survey_source(
+    spec: SourceSpec, base: Path, place: Place, *, all_rows: bool = False
+) -> SourceFacts:
     """Look at one data set. Reports RR401 at `place`, and what is wrong with a file as a whole."""
     kinds: Mapping[str, type[Source]] = discover("recipe_runner.components.sources")  # type: ignore[assignment]
     if isinstance(spec.source, Source) and spec.source.builder is None:
@@ -72,7 +76,7 @@ def survey_source(spec: SourceSpec, base: Path, place: Place) -> SourceFacts:
         if kind is None:
             raise DiagnosticError(_unknown_kind(spec, files, suffixes, place))
         source = kind.model_validate({"type": kind.type_name()})
-    return _read(source, tuple(str(file) for file in files))
+    return _read(source, tuple(str(file) for file in files), all_rows)
 
 
 def _files(
@@ -156,22 +160,26 @@ def _several_kinds(
     )
 
 
-def _read(source: Source, files: tuple[str, ...]) -> SourceFacts:
+def _read(source: Source, files: tuple[str, ...], all_rows: bool) -> SourceFacts:
     stamps = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, files))
-    return _read_once(source, files, stamps)
+    return _read_once(source, files, stamps, all_rows)
 
 
 @lru_cache(maxsize=32)
 def _read_once(
-    source: Source, files: tuple[str, ...], stamps: tuple[tuple[int, int, int], ...]
+    source: Source,
+    files: tuple[str, ...],
+    stamps: tuple[tuple[int, int, int], ...],
+    all_rows: bool,
 ) -> SourceFacts:
     """The same files are read once for all recipes of a command that name them."""
-    counted = sum(size for _, size, _ in stamps) <= COUNTED_BYTES
+    counted = all_rows or sum(size for _, size, _ in stamps) <= COUNTED_BYTES
     rows = source.rows(files, max_chunks=None if counted else HEAD_CHUNKS)
     if rows is None:
         return SourceFacts(loader=source.type, files=files)
-    chunks = rows.chunks[:HEAD_CHUNKS]
-    if counted:
-        chunks = [*chunks, *rows.chunks[HEAD_CHUNKS:][-TAIL_CHUNKS:]]
-    sample = tuple(located for chunk in chunks for located in rows.read(chunk))
-    return SourceFacts(source.type, files, len(rows) if counted else None, sample)
+    head = rows.chunks if all_rows else rows.chunks[:HEAD_CHUNKS]
+    sample = [located for chunk in head for located in rows.read(chunk)]
+    if counted and len(rows.chunks) > len(head):
+        # A file that was not written to its end shows it in its last row.
+        sample += deque(rows.read(rows.chunks[-1]), maxlen=1)
+    return SourceFacts(source.type, files, len(rows) if counted else None, tuple(sample))

@@ -41,7 +41,7 @@ class Surroundings:
 
 
 def survey(
-    recipe: Recipe, document: Document, base: Path, cwd: Path
+    recipe: Recipe, document: Document, base: Path, cwd: Path, *, all_rows: bool = False
 ) -> tuple[Surroundings, tuple[Diagnostic, ...]]:
     """Look around. `base` is the recipe's folder, `cwd` that of `output_dir`. Reports RR401-RR413."""
     findings: list[Diagnostic] = []
@@ -55,7 +55,7 @@ def survey(
 
     def source(spec: SourceSpec, key: str, index: int) -> SourceFacts | None:
         place = document.place(_spec_path(document, key, index))
-        return attempt(lambda: survey_source(spec, base, place))
+        return attempt(lambda: survey_source(spec, base, place, all_rows=all_rows))
 
     def sources(specs: tuple[SourceSpec, ...], key: str) -> tuple[SourceFacts | None, ...]:
         return tuple(source(spec, key, index) for index, spec in enumerate(specs))
