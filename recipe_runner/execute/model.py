@@ -14,7 +14,6 @@ from typing import Any
 from recipe_runner.execute.build import build, built, class_of
 from recipe_runner.execute.codes import during
 from recipe_runner.execute.fault import fault
-from recipe_runner.execute.tokenizer import location
 from recipe_runner.execute.trainable import choose_trainable, demand_targets
 from recipe_runner.plan import ModelPlan, Plan
 
@@ -53,7 +52,7 @@ def _pretrained(plan: Plan) -> Any:
         load["config"], _ = _config(plan)
     if plan.quantization is not None:
         load["quantization_config"] = build(plan.quantization)
-    name = location(plan.model.name_or_path)
+    name = plan.model.name_or_path
     model, loaded = class_of(plan.model.auto_class).from_pretrained(
         name,
         **load,
@@ -100,7 +99,7 @@ def _config(plan: Plan) -> tuple[Any, dict[str, Any]]:
     own = {k: v for k, v in model.load.items() if k in names}
     # Upstream writes into what it is given.
     overrides = copy.deepcopy(dict(model.config_overrides))
-    name = location(model.name_or_path)
+    name = model.name_or_path
     for key in ("rope_parameters", "rope_scaling"):
         if isinstance(overrides.get(key), dict) and "rope_theta" not in overrides[key]:
             # The mapping is replaced as a whole, and its base would be lost with it.

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from recipe_runner.execute.build import class_of
 from recipe_runner.plan import TokenizerPlan
 
-SHIPPED = "shipped:"
-"""Prefix of names that stand for a folder inside this package: `shipped:tokenizers/quickstart`."""
-
 
 def load_tokenizer(plan: TokenizerPlan) -> Any:
     """The tokenizer with its special and added tokens, chat template and padding side."""
     tokenizer = class_of("transformers:AutoTokenizer").from_pretrained(
-        location(plan.name_or_path), **plan.load
+        plan.name_or_path, **plan.load
     )
     # Special tokens that are in the vocabulary take no row of their own; others are added to it.
     if plan.special_tokens:
@@ -29,15 +25,6 @@ def load_tokenizer(plan: TokenizerPlan) -> Any:
     if tokenizer.pad_token is None or (unnamed and tokenizer.pad_token == tokenizer.eos_token):
         tokenizer.pad_token = _spare_token(tokenizer)
     return tokenizer
-
-
-def location(name: str) -> str:
-    """A path or hub id as upstream takes it; shipped folders become paths."""
-    if not name.startswith(SHIPPED):
-        return name
-    import recipe_runner.shipped
-
-    return str(Path(recipe_runner.shipped.__file__).parent / name.removeprefix(SHIPPED))
 
 
 def _spare_token(tokenizer: Any) -> str:
