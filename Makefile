@@ -9,10 +9,10 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c c
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart test lint generate bench clean
+.PHONY: help venv quickstart test test-fast lint generate bench clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: .venv/.train ## create .venv with all that training needs
 
@@ -42,6 +42,9 @@ quickstart: .venv/.train ## train a tiny model on this machine, without a networ
 # One thread per worker, so that the workers do not compete for cores.
 test: .venv/.dev ## run the tests, the fast ones first
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+test-fast: .venv/.dev ## run the tests that need no training library, in a minute
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not runs" --ignore tests/runs
 
 lint: .venv/.dev ## check style, types, layers and generated files
 	$(BIN)/ruff check

@@ -110,7 +110,7 @@ def without_text(plan: Plan) -> Any:
     return value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(value=recipes(), on=MACHINES)
 def test_every_valid_recipe_compiles(shop: Workshop, value: dict[str, Any], on: str) -> None:
     SCHEMA.validate(value)
@@ -128,7 +128,7 @@ def test_every_valid_recipe_compiles(shop: Workshop, value: dict[str, Any], on: 
         assert call is None or set(call.arguments) <= set(upstream.fields(call.target))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(value=recipes(), order=st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_matter(
     shop: Workshop, value: dict[str, Any], order: random.Random

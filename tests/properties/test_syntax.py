@@ -51,7 +51,7 @@ PIECES = [
 ]
 yaml_like = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 any_text = st.text(st.characters(), max_size=40)
-relaxed = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def recipes_of(exclude_categories: Any, exclude_characters: str = "") -> Any:
@@ -185,7 +185,7 @@ def test_changed_corpus_never_raises(path: Path, data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=80))
-@settings(relaxed, max_examples=100)
+@settings(relaxed, max_examples=60)
 def test_any_bytes_never_raise(data: bytes) -> None:
     document, diagnostics = read("-", stdin=io.BytesIO(data))
     assert (document is None) == bool(diagnostics)
@@ -193,7 +193,7 @@ def test_any_bytes_never_raise(data: bytes) -> None:
 
 # ruamel.yaml writes U+0085, U+2028 and U+2029 as the line breaks that they were in YAML 1.1.
 @given(recipes_of(["Cs"], "\x85\u2028\u2029"))
-@settings(relaxed, max_examples=60)
+@settings(relaxed, max_examples=40)
 def test_what_ruamel_dumps_is_read_back(value: dict[str, Any]) -> None:
     stream = io.StringIO()
     dumper = YAML(typ="safe", pure=True)
@@ -206,13 +206,13 @@ def test_what_ruamel_dumps_is_read_back(value: dict[str, Any]) -> None:
 
 
 @given(recipes_of(["Cs"]), st.sampled_from([None, 2, "\t"]))
-@settings(relaxed, max_examples=100)
+@settings(relaxed, max_examples=60)
 def test_json_is_read_back(value: dict[str, Any], indent: int | str | None) -> None:
     assert_reads(json.dumps(value, indent=indent), value)
 
 
 @given(recipes_of(["Cs", "Cc", "Cn"]), st.sampled_from([None, 2]))
-@settings(relaxed, max_examples=100)
+@settings(relaxed, max_examples=60)
 def test_json_without_escapes_is_read_back(value: dict[str, Any], indent: int | None) -> None:
     assert_reads(json.dumps(value, indent=indent, ensure_ascii=False), value)
 
