@@ -70,11 +70,13 @@ def commands() -> Iterator[object]:
 @pytest.mark.parametrize("words", list(commands()))
 def test_commands_that_are_shown_exist(words: list[str]) -> None:
     shell = [i for i, word in enumerate(words) if word in ("<", ">", "|")]
-    name, command, rest = root.resolve_command(
-        click.Context(root), words[: shell[0]] if shell else words
-    )
+    # The root's settings reach the commands: click keeps what a command first took for --help.
+    parent = click.Context(root, **root.context_settings)
+    name, command, rest = root.resolve_command(parent, words[: shell[0]] if shell else words)
     assert command is not None
-    command.make_context(name, rest)  # raises UsageError for an option that does not exist
+    command.make_context(
+        name, rest, parent=parent
+    )  # raises UsageError for an option that does not exist
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
