@@ -54,14 +54,13 @@ def compile_launch(resolved: ResolvedRecipe, run_dir: str) -> LaunchPlan:
 
 
 def _accelerate(resolved: ResolvedRecipe) -> Mapping[str, Any]:
-    launch, recipe = resolved.recipe.launch, resolved.recipe
+    launch = resolved.recipe.launch
     cpu = settled(launch.use_cpu)
     processes = Processes(
         num_processes=settled(launch.num_processes),
         num_machines=launch.num_machines,
         mixed_precision=settled(launch.mixed_precision),
         cpu=cpu,
-        trains_in_full=recipe.adapter is None,
     )
     config: dict[str, Any] = {
         "compute_environment": "LOCAL_MACHINE",

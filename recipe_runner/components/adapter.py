@@ -11,11 +11,9 @@ from recipe_runner.plan import Call
 class Adapter(Component):
     """A PEFT method.
 
-    `trains_on_quantized` says whether the base may be quantized; `is_default` marks the
-    one that `recipe-run init` proposes.
+    `is_default` marks the one that `recipe-run init` proposes.
     """
 
-    trains_on_quantized: ClassVar[bool] = False
     is_default: ClassVar[bool] = False
 
     def decide(self) -> Iterable[tuple[str, Any, str]]:

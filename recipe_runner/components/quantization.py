@@ -15,7 +15,6 @@ class Quantization(Component):
 
     requires: ClassVar[tuple[Requirement, ...]] = ()
     needs_adapter: ClassVar[bool] = True
-    bits: ClassVar[int]
     compute_dtype_fields: ClassVar[tuple[str, ...]] = ()
 
     @property

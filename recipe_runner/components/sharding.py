@@ -16,7 +16,6 @@ class Processes:
     num_machines: int
     mixed_precision: str
     cpu: bool
-    trains_in_full: bool
 
 
 class Sharding(Component):

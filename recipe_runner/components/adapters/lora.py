@@ -64,7 +64,6 @@ class Lora(Adapter):
     """Parameters, by the ending of their names, that are adapted although they are no linear layer (experts)."""
 
     upstream: ClassVar[str | None] = "peft:LoraConfig"
-    trains_on_quantized: ClassVar[bool] = True
     is_default: ClassVar[bool] = True
     snippet: ClassVar[str] = "adapter: {type: lora, r: 16}"
 

@@ -34,7 +34,6 @@ class Bnb4bit(Quantization):
     requires: ClassVar[tuple[Requirement, ...]] = (
         Requirement("bitsandbytes", "bitsandbytes", "quantization: bnb_4bit"),
     )
-    bits: ClassVar[int] = 4
     compute_dtype_fields: ClassVar[tuple[str, ...]] = ("bnb_4bit_compute_dtype",)
     snippet: ClassVar[str] = "quantization: bnb_4bit"
 

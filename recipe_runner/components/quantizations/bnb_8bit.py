@@ -30,7 +30,6 @@ class Bnb8bit(Quantization):
     requires: ClassVar[tuple[Requirement, ...]] = (
         Requirement("bitsandbytes", "bitsandbytes", "quantization: bnb_8bit"),
     )
-    bits: ClassVar[int] = 8
     snippet: ClassVar[str] = "quantization: bnb_8bit"
 
     def compile(self) -> Call:
