@@ -81,7 +81,7 @@ RECIPES: Mapping[str, str | bytes] = {
     + "training:\n  learning_rate: 1e-4\n  adam_epsilon: 1.0E-8\n  weight_decay: .1\n  max_grad_norm: 1.\n"
     "  adam_beta1: 9E-1\n  adam_beta2: +0.95\n",
     "good-bad-rows-skipped": HEAD
-    + "data: {train: {path: data/malformed.jsonl, on_bad_row: skip}}\n"
+    + "data: {train: {path: data/malformed.jsonl, on_bad_row: drop}}\n"
     + TAIL,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from recipe_runner.cli.layout import (
@@ -18,7 +19,7 @@ from recipe_runner.cli.layout import (
     value_text,
 )
 from recipe_runner.cli.screen import visible
-from recipe_runner.plan import Call, Derived, Plan, SourcePlan
+from recipe_runner.plan import Call, Derived, LossPlan, Plan, SourcePlan
 
 
 def page(plan: Plan, *, width: int, color: bool = False) -> str:
@@ -115,7 +116,11 @@ def _data(plan: Plan) -> Iterator[Line]:
         yield "eval", "none"
     if len(data.train) > 1:
         yield "mix", data.mix_strategy
-    longer = {"truncate": f"truncated ({data.truncation_mode})", "drop": "dropped"}
+    longer = {
+        "truncate": f"truncated ({data.truncation_mode})",
+        "drop": "dropped",
+        "split": "split into several",
+    }
     over = longer.get(data.overlong, "an error")
     packed = f"packed ({data.packing})" if data.packing else "not packed"
     order = f"shuffled with seed {data.seed}" if data.shuffle else "in the order of the files"
@@ -134,21 +139,28 @@ def _source(source: SourcePlan, why: str | None) -> str:
         count += f", {number(100 * source.fraction_of_rows)}% of them"
     if source.probability is not None:
         count += f", drawn with probability {source.probability:g}"
+    if source.repeat > 1:
+        count += f", each {source.repeat} times"
     split = "" if source.files else f" ({source.split})"
     recognised = f" ({why})" if why else ""
-    bad = "; rows that do not fit are skipped" if source.on_bad_row == "skip" else ""
+    policies = set(asdict(source.on_bad_row).values())
+    bad = "; rows that do not fit are left out" if policies & {"drop"} else ""
     return (
         f"{source.path}{split}: {count}, {source.format.type}{recognised}, "
-        f"loss on {_LOSS[source.loss_on]}{bad}"
+        f"loss on {_loss(source.loss)}{bad}"
     )
 
 
-_LOSS = {
-    "assistant": "the assistant's turns",
-    "last_assistant": "the assistant's last turn",
-    "completion": "the completion",
-    "all": "every token",
-}
+def _loss(loss: LossPlan) -> str:
+    if loss.on != "turns":
+        words = {
+            "completion": "the completion",
+            "all": "every token",
+            "given": "what the rows mark",
+        }
+        return words[loss.on]
+    which = {"all": "turns", "last": "last turn", "last_round": "turns of the last round"}
+    return f"the {' and '.join(loss.roles)}'s {which[loss.turns]}"
 
 
 def training_lines(plan: Plan) -> Iterator[Line]:
@@ -249,7 +261,9 @@ def _steps(plan: Plan) -> str:
         return f"{steps.total:,} (max_steps){part}"
     epochs = arguments["num_train_epochs"]
     # Rows that the run leaves out are not known yet.
-    loses = plan.data.overlong == "drop" or any(s.on_bad_row == "skip" for s in plan.data.train)
+    loses = plan.data.overlong == "drop" or any(
+        "drop" in asdict(s.on_bad_row).values() for s in plan.data.train
+    )
     most = "at most " if loses else ""
     return f"{most}{steps.total:,} = {epochs:g} epochs x {counted(steps.per_epoch, 'step')}"
 

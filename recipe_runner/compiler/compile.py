@@ -159,7 +159,8 @@ def _arguments(resolved: ResolvedRecipe, run_dir: str) -> Call:
         "output_dir": f"{run_dir}/checkpoints",
         "max_steps": training.max_steps if training.max_steps is not None else -1,
         "max_length": settled(data.max_length),
-        "truncation_mode": data.truncation_mode,
+        # Rows reach the trainer cut; this is what it would do on its own.
+        "truncation_mode": "keep_start",
         "packing": data.packing is not None,
         "eval_packing": data.eval_packing,
         "save_steps": _interval(training.save_steps, training.saves_per_epoch, training),

@@ -1,8 +1,12 @@
 """The data part of a plan."""
 
+from typing import Literal
+
 from recipe_runner.compiler.resolved import ResolvedRecipe, ResolvedSource
 from recipe_runner.components.base import settled
-from recipe_runner.plan import DataPlan, FormatPlan, SourcePlan
+from recipe_runner.components.source import Source
+from recipe_runner.plan import DataPlan, DeduplicatePlan, FormatPlan, RowPolicy, SourcePlan
+from recipe_runner.recipe.sections import BadRows
 
 
 def compile_data(resolved: ResolvedRecipe) -> DataPlan:
@@ -18,7 +22,15 @@ def compile_data(resolved: ResolvedRecipe) -> DataPlan:
         eval_split=split.split if split else None,
         mix_strategy=data.mix.strategy,
         mix_stopping=data.mix.stopping_strategy,
+        deduplicate=(
+            DeduplicatePlan(data.deduplicate.method, data.deduplicate.threshold)
+            if data.deduplicate
+            else None
+        ),
+        leakage=data.leakage,
+        streaming=data.streaming,
         shuffle=data.shuffle,
+        shuffle_buffer=data.shuffle_buffer,
         seed=resolved.recipe.seed,
         max_length=settled(data.max_length),
         overlong=data.overlong,
@@ -35,8 +47,9 @@ def compile_source(source: ResolvedSource) -> SourcePlan:
     return SourcePlan(
         path=spec.path,
         loader=facts.loader,
-        format=FormatPlan(source.format.type, source.format.shape, source.format.options()),
-        loss_on=source.loss_on,
+        loader_options=spec.source.options() if isinstance(spec.source, Source) else {},
+        format=FormatPlan(source.format.type, source.format.example_shape, source.format.options()),
+        loss=source.loss,
         files=facts.files,
         name=spec.name,
         split=spec.split,
@@ -44,7 +57,15 @@ def compile_source(source: ResolvedSource) -> SourcePlan:
         columns=spec.columns,
         limit=spec.limit,
         fraction_of_rows=spec.fraction_of_rows,
+        repeat=spec.repeat,
         probability=spec.probability,
-        on_bad_row=spec.on_bad_row,
+        on_bad_row=row_policy(spec.on_bad_row),
         rows=facts.rows,
     )
+
+
+def row_policy(wanted: BadRows | Literal["error", "drop"]) -> RowPolicy:
+    """One word stands for every kind of fault."""
+    if isinstance(wanted, BadRows):
+        return RowPolicy(**wanted.model_dump())
+    return RowPolicy.of(wanted)

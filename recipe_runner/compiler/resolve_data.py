@@ -9,26 +9,40 @@ from recipe_runner.compiler.resolved import Draft, Path, ResolvedSource
 from recipe_runner.components.base import discover
 from recipe_runner.components.format import Format
 from recipe_runner.diagnostics import Diagnostic
-from recipe_runner.plan import LossOn, Shape
-from recipe_runner.recipe.sections import EvalSplit, SourceSpec
+from recipe_runner.plan import LossPlan, Shape
+from recipe_runner.recipe.sections import EvalSplit, Loss, SourceSpec
 from recipe_runner.rows import Row, rename
 from recipe_runner.rows.codes.files import NO_ROWS
 from recipe_runner.survey.data import SourceFacts
 from recipe_runner.syntax import Document, dotted
 
-_LOSS: dict[Shape, tuple[LossOn, str]] = {
-    "preference": ("completion", "pairs train on their answers"),
-    "conversation": ("assistant", "conversations train on the assistant's turns"),
-    "prompt_completion": ("completion", "a prompt and its completion train on the completion"),
-    "text": ("all", "plain text trains on every token"),
-}
+_COMPLETION = LossPlan("completion")
 
-_MASKS: dict[Shape, tuple[LossOn, ...]] = {
-    "preference": ("completion",),
-    "conversation": ("assistant", "last_assistant"),
-    "prompt_completion": ("completion",),
-    "text": (),
+_LOSS: dict[Shape, tuple[LossPlan, str]] = {
+    "conversation": (LossPlan("turns"), "conversations train on the assistant's turns"),
+    "prompt_completion": (_COMPLETION, "a prompt and its completion train on the completion"),
+    "text": (LossPlan("all"), "plain text trains on every token"),
+    "tokenized": (LossPlan("given"), "tokens train where the rows' own labels say so"),
+    "segments": (LossPlan("given"), "segments train where they are marked"),
+    "preference": (_COMPLETION, "pairs train on their answers"),
+    "unpaired_preference": (_COMPLETION, "judged answers train on the answer"),
+    "stepwise": (_COMPLETION, "judged steps train on the steps"),
+    "prompt": (_COMPLETION, "the answers to prompts are made while training"),
 }
+"""What `auto` means for each shape of example, and why."""
+
+_MASKS: dict[Shape, tuple[str, ...]] = {
+    "conversation": ("assistant", "last_assistant", "all"),
+    "prompt_completion": ("completion", "all"),
+    "text": ("all",),
+    "tokenized": ("all",),
+    "segments": ("all",),
+    "preference": ("completion",),
+    "unpaired_preference": ("completion",),
+    "stepwise": ("completion",),
+    "prompt": ("completion",),
+}
+"""The words that `loss_on` may be for each shape of example, besides `auto`."""
 
 Resolved = tuple[ResolvedSource, ...]
 
@@ -63,8 +77,8 @@ def _resolve_all(
         format_, draft = _format(draft, spec, found, path, document, findings)
         if format_ is None:
             continue
-        loss_on, draft = _loss(draft, format_, path, document, findings)
-        resolved.append(ResolvedSource(path, spec, found, format_, loss_on))
+        loss, draft = _loss(draft, format_, path, document, findings)
+        resolved.append(ResolvedSource(path, spec, found, format_, loss))
     return tuple(resolved), draft
 
 
@@ -122,21 +136,34 @@ def _renamed(row: Row, spec: SourceSpec) -> Row:
 
 def _loss(
     draft: Draft, format_: Format, path: Path, document: Document, findings: list[Diagnostic]
-) -> tuple[LossOn, Draft]:
+) -> tuple[LossPlan, Draft]:
     wanted = draft.recipe.data.loss_on
     shapes = draft.recipe.algorithm.example_shapes
     place = document.place((*path, "format") if (*path, "format") in document.spans else path)
-    if format_.shape not in shapes:
+    shape = format_.example_shape
+    if shape not in shapes:
         name = draft.recipe.algorithm.type
-        message = f"`{dotted(path)}` holds {format_.shape} examples, which {name} cannot learn from"
+        message = f"`{dotted(path)}` holds {shape} examples, which {name} cannot learn from"
         help_text = f"{name} takes {', '.join(shapes)} examples"
         findings.append(Diagnostic(ALGORITHM_DATA_MISMATCH, message, place, help_text))
-    value, because = _LOSS[format_.shape]
+    value, because = _LOSS[shape]
     if wanted == "auto":
-        return value, draft.note(f"{dotted(path)}.loss_on", value, because)
-    if wanted != "all" and wanted not in _MASKS[format_.shape]:
-        message = f"`data.loss_on` is {wanted}, but `{dotted(path)}` holds {format_.shape} examples"
-        masks = ", ".join(("auto", "all", *_MASKS[format_.shape]))
+        return value, draft.note(f"{dotted(path)}.loss_on", value.name, because)
+    if isinstance(wanted, Loss):
+        mask = LossPlan(
+            value.on if value.on == "completion" else "turns",
+            wanted.roles,
+            wanted.turns,
+            wanted.end_of_turn,
+            wanted.end_of_turn_tokens,
+            wanted.weights,
+        )
+        possible = value.on in ("turns", "completion")
+    else:
+        mask, possible = LossPlan.of(wanted), wanted in _MASKS[shape]
+    if not possible:
+        message = f"`data.loss_on` is {mask.name}, but `{dotted(path)}` holds {shape} examples"
+        masks = ", ".join(("auto", *_MASKS[shape]))
         findings.append(
             Diagnostic(
                 NO_COMPLETION,
@@ -145,4 +172,4 @@ def _loss(
                 f"choices here: {masks}",
             )
         )
-    return wanted, draft
+    return mask, draft

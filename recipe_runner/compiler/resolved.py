@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from recipe_runner.components.base import Component
 from recipe_runner.components.format import Format
 from recipe_runner.components.sharding import Sharding
-from recipe_runner.plan import Derived, LossOn, MachinePlan
+from recipe_runner.plan import Derived, LossPlan, MachinePlan
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit, SourceSpec
 from recipe_runner.survey import Surroundings
@@ -26,7 +26,7 @@ class ResolvedSource:
     spec: SourceSpec
     facts: SourceFacts
     format: Format
-    loss_on: LossOn
+    loss: LossPlan
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ def resolved_text(resolved: ResolvedRecipe, base: Path) -> str:
     values["data"]["train"] = [_source(source, base) for source in resolved.train]
     if resolved.eval:
         values["data"]["eval"] = [_source(source, base) for source in resolved.eval]
-    masks = {source.loss_on for source in (*resolved.train, *resolved.eval)}
-    if len(masks) == 1:
-        values["data"]["loss_on"] = masks.pop()
+    masks = [source.loss for source in (*resolved.train, *resolved.eval)]
+    if masks and values["data"]["loss_on"] == "auto" and all(m == masks[0] for m in masks):
+        # What the rows mark themselves has no word of its own.
+        values["data"]["loss_on"] = "auto" if masks[0].on == "given" else masks[0].name
     model, tokenizer = resolved.around.model, resolved.around.tokenizer
     if model is not None and model.local:
         values["model"]["name_or_path"] = model.path

@@ -7,29 +7,69 @@ without torch. It never repairs a row in silence: a row that does not fit raises
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict
 
 from recipe_runner.components.base import Component
-from recipe_runner.plan import LossOn, Shape
+from recipe_runner.plan import Shape
+from recipe_runner.plan.data import LossOn
 from recipe_runner.rows import Row, RowProblem
 
 
+class ContentPart(TypedDict, total=False):
+    """A part of a message with several: a text, or an image by its path, URL or bytes."""
+
+    type: Literal["text", "image"]
+    text: str
+    image: str | bytes
+
+
+class MarkedSpan(TypedDict):
+    """Characters of a message's content, `begin` up to, not including, `end`: trained or not."""
+
+    begin: int
+    end: int
+    train: bool
+
+
 class Message(TypedDict, total=False):
-    """One turn of a conversation, in the words of chat templates."""
+    """One turn of a conversation, in the words of chat templates.
+
+    `train`, `weight` and `train_spans` are ours and never reach the template: whether the
+    turn trains whatever its role, the factor of its loss, and which of its characters train.
+    """
 
     role: str
-    content: str
+    content: str | list[ContentPart]
     reasoning_content: str
     tool_calls: list[Any]
     name: str
     tool_call_id: str
+    train: bool
+    weight: float
+    train_spans: list[MarkedSpan]
+
+
+class Segment(TypedDict):
+    """A piece of text, trained or not."""
+
+    text: str
+    train: bool
 
 
 class Example(TypedDict, total=False):
-    """What a row becomes, in TRL's words: `messages`, or `prompt` and `completion`, or `text`, or pairs.
+    """What a row becomes, in TRL's words; which keys there are follows from the shape.
 
-    `prompt` and `completion` are both texts or both lists of messages. `tools` goes to
-    the chat template.
+    - conversation: `messages`, and `tools` for the chat template
+    - prompt_completion: `prompt` and `completion`, both texts or both lists of messages
+    - text: `text`
+    - tokenized: `input_ids`, and `labels` (-100 where no loss is taken) or none for all
+    - segments: `segments`
+    - preference: `chosen`, `rejected`, and `prompt` unless both answers begin with it
+    - unpaired_preference: `prompt`, `completion`, `label` (True for a good answer)
+    - stepwise: `prompt`, `completions`, `labels` (one truth value for each step)
+    - prompt: `prompt`
+
+    `chat_template_kwargs` of a row win over those of the recipe.
     """
 
     messages: list[Message]
@@ -37,8 +77,14 @@ class Example(TypedDict, total=False):
     completion: str | list[Message]
     chosen: str | list[Message]
     rejected: str | list[Message]
+    label: bool
+    completions: list[str]
+    labels: list[int] | list[bool]
     text: str
+    input_ids: list[int]
+    segments: list[Segment]
     tools: list[Any]
+    chat_template_kwargs: Mapping[str, Any]
 
 
 class Format(Component):
@@ -63,6 +109,11 @@ class Format(Component):
         """The columns that every row must have."""
 
     @property
+    def example_shape(self) -> Shape:
+        """What `to_example` returns with these options; `shape` unless a format has several."""
+        return self.shape
+
+    @property
     def renders_chat(self) -> bool:
         """True where the examples go through a chat template."""
         return self.shape == "conversation"
@@ -75,7 +126,7 @@ class Format(Component):
 
 def untrainable(example: Example, loss_on: LossOn) -> RowProblem | None:
     """Why no token of an example can train, as far as it shows before tokenizing."""
-    if loss_on in ("assistant", "last_assistant"):
+    if loss_on == "turns":
         turns = [m for m in example.get("messages", []) if m["role"] == "assistant"]
         if not turns:
             return RowProblem("no-assistant-turn", "has no assistant turn, so no token trains")

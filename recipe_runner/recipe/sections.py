@@ -114,6 +114,33 @@ class Tokenizer(Spec):
     """Variables for the chat template, such as `enable_thinking: false`."""
 
 
+class BadRows(Spec):
+    """What to do with rows that something is wrong with, by the kind of fault; all are counted and named."""
+
+    unreadable: Literal["error", "drop"] = "error"
+    """Rows that cannot be parsed, or lack a column."""
+    does_not_fit: Literal["error", "drop"] = "error"
+    """Rows whose columns do not hold what the format expects."""
+    unknown_role: Literal["error", "drop"] = "error"
+    """Conversations with a role that nobody knows."""
+    empty_completion: Literal["error", "drop"] = "error"
+    """Rows whose completion, or every answer, is empty."""
+    consecutive_assistant: Literal["error", "drop", "keep"] = "error"
+    """Conversations with two turns of the assistant in a row; `keep` trains on both."""
+    untrainable: Literal["error", "drop"] = "error"
+    """Rows without a token that trains, such as those whose answer is cut off."""
+
+
+def _word_or_mapping(value: Any) -> str:
+    return "<word>" if isinstance(value, str) else "<mapping>"
+
+
+OnBadRow = Annotated[
+    Annotated[Literal["error", "drop"], Tag("<word>")] | Annotated[BadRows, Tag("<mapping>")],
+    Discriminator(_word_or_mapping),
+]
+
+
 class SourceSpec(Spec):
     """One data set: where it is, and how its rows are laid out. A bare text is `path`."""
 
@@ -139,10 +166,12 @@ class SourceSpec(Spec):
     """Use the first rows only, this many."""
     fraction_of_rows: Fraction | None = None
     """Use this fraction of the rows, drawn with the seed."""
+    repeat: Count = 1
+    """Use each row this many times in an epoch."""
     probability: Fraction | None = None
     """Chance that the next row comes from here, with `mix: {strategy: interleave}`."""
-    on_bad_row: Literal["error", "skip"] = "error"
-    """What to do with rows that cannot be read or do not fit; skipped ones are counted and reported."""
+    on_bad_row: OnBadRow = "error"
+    """What to do with rows that something is wrong with, in one word or by the kind of fault."""
 
 
 class EvalSplit(Spec):
@@ -175,6 +204,37 @@ class Mix(Spec):
     """When interleaving ends: at the first set that runs out, or when every row was seen."""
 
 
+class Loss(Spec):
+    """Which turns of a conversation train, in full."""
+
+    roles: Annotated[Strings, Field(min_length=1)] = ("assistant",)
+    """Roles whose turns train."""
+    turns: Literal["all", "last", "last_round"] = "all"
+    """`all` of them, the `last` one, or those after the last turn of the user (`last_round`)."""
+    end_of_turn: Literal["turn", "all", "last", "none"] = "turn"
+    """End-of-turn tokens that train: of each turn that trains, of `all` turns, of the `last`, or `none`."""
+    end_of_turn_tokens: Strings = ()
+    """The end-of-turn tokens; empty finds them in the chat template."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Regular expressions and the factor that what they match in a trained turn trains with; 0 leaves it out."""
+
+
+LossWord = Literal["auto", "assistant", "last_assistant", "completion", "all"]
+LossOn = Annotated[
+    Annotated[LossWord, Tag("<word>")] | Annotated[Loss, Tag("<mapping>")],
+    Discriminator(_word_or_mapping),
+]
+
+
+class Deduplicate(Spec):
+    """Removes training rows that repeat an earlier one. A bare text is `method`."""
+
+    method: Literal["exact", "near"] = "exact"
+    """`exact` compares whole examples, `near` their sets of five words in a row."""
+    threshold: Fraction = 0.8
+    """Share of common word sequences (Jaccard index) from which two rows are near duplicates."""
+
+
 class Data(Spec):
     """What the model learns from."""
 
@@ -190,19 +250,27 @@ class Data(Spec):
     """Evaluation: null for none, `{split: 0.05}` to take rows from the training sets, or sets of its own."""
     mix: Mix = Mix()
     """How several training sets become one."""
+    deduplicate: Annotated[Deduplicate, Shorthand("method")] | None = None
+    """Remove training rows that repeat an earlier one: `exact`, `near`, or a mapping; null keeps them."""
+    leakage: Literal["ignore", "report", "drop", "error"] = "report"
+    """What to do with training rows that are evaluated on as well; they are compared as `deduplicate` says."""
+    streaming: bool = False
+    """Read and tokenize rows while training goes, for data that do not fit the disk; wants `training.max_steps`."""
     shuffle: bool = True
     """Draw the training rows in random order, by the seed."""
+    shuffle_buffer: Count = 10_000
+    """Rows that a stream is shuffled among."""
     max_length: OrAuto[Count] = "auto"
     """Longest row in tokens; `auto` is 2048, or the model's context where that is shorter."""
-    overlong: Literal["truncate", "drop", "error"] = "truncate"
-    """What to do with longer rows; counted and reported in each case."""
-    truncation_mode: Literal["keep_start", "keep_end"] = "keep_start"
-    """Which part of a longer row stays."""
+    overlong: Literal["truncate", "drop", "error", "split"] = "truncate"
+    """What to do with longer rows; counted and reported in each case. `split` makes several rows of one."""
+    truncation_mode: Literal["keep_answer", "keep_start", "keep_end"] = "keep_answer"
+    """Which part of a longer row stays; `keep_answer` cuts what does not train first, from its start."""
     packing: Literal["bfd", "bfd_split", "wrapped"] | None = None
     """Fill rows with several examples: `bfd` cuts longer ones, `bfd_split` keeps the rest, `wrapped` cuts a stream."""
     eval_packing: bool | None = None
     """Pack evaluation rows too; null follows `packing`."""
-    loss_on: Literal["auto", "assistant", "last_assistant", "completion", "all"] = "auto"
+    loss_on: LossOn = "auto"
     """Tokens that train; `auto`: the assistant's turns, the completion after a prompt, all of a text."""
     num_proc: OrAuto[Count] = "auto"
     """Processes that prepare the rows; `auto` is one per core."""

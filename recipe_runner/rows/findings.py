@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from recipe_runner.diagnostics import Code, Diagnostic, Place, Position, Span
-from recipe_runner.plan import SourcePlan
+from recipe_runner.plan import RowPolicy, SourcePlan
 from recipe_runner.rows.codes.files import (
     MALFORMED_ROW,
     MISSING_COLUMN,
@@ -40,13 +40,28 @@ _CODES: Mapping[str, Code] = {
 }
 """The code of each reason; any other is a row that does not fit its format."""
 
+_KINDS: Mapping[str, str] = {
+    "malformed": "unreadable",
+    "truncated": "unreadable",
+    "not-an-object": "unreadable",
+    "missing-column": "unreadable",
+    "null-column": "unreadable",
+    "unknown-role": "unknown_role",
+    "empty-completion": "empty_completion",
+    "consecutive-assistant": "consecutive_assistant",
+    "no-trained-token": "untrainable",
+    "no-assistant-turn": "untrainable",
+    "no-completion": "untrainable",
+}
+"""The kind of fault, a field of `RowPolicy`, of each reason; any other does not fit."""
+
 _ASKED_FOR = frozenset({"over-length"})
 """Reasons that the recipe itself asks to drop rows for."""
 
 _NEVER_SKIPPED = (ROW_OVER_LENGTH, NO_CHAT_TEMPLATE)
-"""Codes that concern the recipe, not a bad row: `on_bad_row: skip` does not cover them."""
+"""Codes that concern the recipe, not a bad row: `on_bad_row: drop` does not cover them."""
 
-_SKIP = "write `on_bad_row: skip` to leave such rows out"
+_SKIP = "write `on_bad_row: drop` to leave such rows out"
 _HELP: Mapping[Code, str] = {
     MALFORMED_ROW: f"repair the row, or {_SKIP}",
     TRUNCATED_FILE: f"the file was not written to its end: fetch or write it again, or {_SKIP}",
@@ -73,12 +88,17 @@ def of(source: SourcePlan, tally: Tally, recipe: str) -> Iterator[Diagnostic]:
         reason: faults
         for reason, faults in tally.faults.items()
         if reason not in _ASKED_FOR
-        and (source.on_bad_row == "error" or _code(reason) in _NEVER_SKIPPED)
+        and (policy_of(source.on_bad_row, reason) == "error" or _code(reason) in _NEVER_SKIPPED)
     }
     for reason, faults in stopping.items():
         yield _diagnostic(source, _code(reason), faults, tally.read, recipe)
     if not stopping and not tally.used:
         yield _no_rows_left(source, tally, recipe)
+
+
+def policy_of(policy: RowPolicy, reason: str) -> str:
+    """What `policy` says about rows with a fault of this reason."""
+    return str(getattr(policy, _KINDS.get(reason, "does_not_fit")))
 
 
 def _code(reason: str) -> Code:
@@ -116,7 +136,7 @@ def _nothing_to_train(source: SourcePlan, tally: Tally, recipe: str) -> Diagnost
     return Diagnostic(
         NOTHING_TO_TRAIN,
         f"none of the {tally.read} rows of `{source.path}` has a token to train on with "
-        f"`loss_on: {source.loss_on}`: row {where.number} {words}",
+        f"`loss_on: {source.loss.name}`: row {where.number} {words}",
         _place(source, where, recipe),
         "choose another `data.loss_on`, raise `data.max_length`, or name the format that the "
         "rows have",

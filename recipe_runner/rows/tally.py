@@ -24,16 +24,22 @@ class Faults:
 
 @dataclass
 class Tally:
-    """Counts while rows are prepared; the tallies of chunks add up to that of their source."""
+    """Counts while rows are prepared; the tallies of chunks add up to that of their source.
+
+    `used` counts rows of the source, `rows` what they became: more where long ones are split.
+    `kept` are rows that are used although something is odd about them.
+    """
 
     read: int = 0
     used: int = 0
+    rows: int = 0
     truncated_rows: int = 0
     truncated_tokens: int = 0
     tokens: int = 0
     trained_tokens: int = 0
     longest: int = 0
     faults: dict[str, Faults] = field(default_factory=dict)
+    kept: dict[str, Faults] = field(default_factory=dict)
 
     def fault(self, where: Where, problem: RowProblem) -> None:
         """Count a row that cannot be used."""
@@ -44,6 +50,7 @@ class Tally:
         """Add the counts of the rows that follow."""
         self.read += other.read
         self.used += other.used
+        self.rows += other.rows
         self.truncated_rows += other.truncated_rows
         self.truncated_tokens += other.truncated_tokens
         self.tokens += other.tokens
@@ -51,3 +58,5 @@ class Tally:
         self.longest = max(self.longest, other.longest)
         for reason, faults in other.faults.items():
             self.faults.setdefault(reason, Faults()).add(faults)
+        for reason, faults in other.kept.items():
+            self.kept.setdefault(reason, Faults()).add(faults)

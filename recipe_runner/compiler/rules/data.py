@@ -11,7 +11,7 @@ from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.base import create
 from recipe_runner.components.format import Format, untrainable
 from recipe_runner.diagnostics import Diagnostic, Place, Related
-from recipe_runner.plan import LossOn
+from recipe_runner.plan.data import LossOn
 from recipe_runner.rows import RowProblem, Tally, findings, rename
 from recipe_runner.rows.codes.files import NO_ROWS
 from recipe_runner.rows.codes.tokens import NO_ROWS_LEFT
@@ -157,7 +157,7 @@ def _named(source: ResolvedSource, document: Document) -> Place:
 
 def _tally(source: ResolvedSource) -> Tally:
     columns = tuple(sorted(source.spec.columns.items()))
-    return _judge(source.facts, source.format.model_dump_json(), columns, source.loss_on)
+    return _judge(source.facts, source.format.model_dump_json(), columns, source.loss.on)
 
 
 @lru_cache(maxsize=32)

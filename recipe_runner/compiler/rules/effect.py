@@ -79,7 +79,7 @@ def _of_training(resolved: ResolvedRecipe) -> Idle:
 
 def _of_data(resolved: ResolvedRecipe) -> Idle:
     data = resolved.recipe.data
-    if data.overlong != "truncate" and data.truncation_mode != "keep_start":
+    if data.overlong != "truncate" and data.truncation_mode != "keep_answer":
         why = f"`overlong` is {data.overlong}"
         yield ("data", "truncation_mode"), why, "set `overlong: truncate`, or remove it"
     if data.mix.strategy == "concatenate" and data.mix.stopping_strategy != "first_exhausted":

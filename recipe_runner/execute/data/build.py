@@ -1,8 +1,5 @@
 """Builds prepared data: one pass over the rows of all sources, written as Arrow.
-
-The folder holds, for each source, its tokens (`tokens-N.arrow`) and the numbers of the
-rows that they were made from (`rows-N.arrow`); and where rows are drawn, the order of
-training rows and of evaluation rows as numbers.
+`layout.py` says which files an entry has.
 """
 
 from __future__ import annotations
@@ -12,31 +9,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
+from recipe_runner.execute.data.arrange import arrange
 from recipe_runner.execute.data.cache import Entry, Store
 from recipe_runner.execute.data.codes import DATA_UNREADABLE, PREPARATION_KILLED
 from recipe_runner.execute.data.hashes import stamp
-from recipe_runner.execute.data.mixing import held_out, order
+from recipe_runner.execute.data.layout import arrow_writer, numbers_name, tokens_name
 from recipe_runner.execute.data.pool import WorkerKilledError, each, processes_for
 from recipe_runner.execute.data.receipt import Role, receipt_of
 from recipe_runner.execute.data.sources import chosen, is_remote, open_rows
 from recipe_runner.execute.data.template import demand_readable
 from recipe_runner.execute.data.work import Bench, Reader, Task, numbers_schema, tokens_schema
 from recipe_runner.execute.tokenize import TokenizeSettings
-from recipe_runner.plan import Plan, SourcePlan
+from recipe_runner.plan import DataPlan, Plan, SourcePlan
 from recipe_runner.rows import findings
-from recipe_runner.rows.codes.tokens import NO_ROWS_LEFT
 from recipe_runner.rows.tally import Tally
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
     from transformers import PreTrainedTokenizerBase
 
-TRAIN = "train.order.arrow"
-EVAL = "eval.order.arrow"
 _WORK = "work"
 _SPLITTING = ("bfd_split", "wrapped")
 """Packing strategies that cut long rows up without losing a token: nothing to truncate."""
@@ -46,16 +39,6 @@ class ProgressSink(Protocol):
     """Is told how many of the rows that were chosen are done."""
 
     def __call__(self, done: int, total: int) -> None: ...
-
-
-def tokens_name(source: int) -> str:
-    """The file with the tokens of a source, by its place in the plan."""
-    return f"tokens-{source}.arrow"
-
-
-def numbers_name(source: int) -> str:
-    """The file with the numbers of the rows behind the tokens of a source, from 0."""
-    return f"rows-{source}.arrow"
 
 
 def build(
@@ -89,7 +72,7 @@ def build(
         if problems:
             raise DiagnosticError(*problems)
         _refuse_changes(sources, before)
-        _draw(plan, [tally.used for tally in tallies[: len(plan.data.train)]], folder)
+        arrange(plan, folder, [tally.rows for tally in tallies])
         receipts = [
             receipt_of(tally, bench.reader.source.path, _role(plan, number), len(bench.reader.rows))
             for number, (bench, tally) in enumerate(zip(benches, tallies, strict=True))
@@ -121,14 +104,14 @@ def _bench(
     packing = data.packing if _role(plan, number) == "train" else data.eval_packing
     cut_later = packing in _SPLITTING and data.overlong == "truncate"
     settings = TokenizeSettings(
-        loss_on=source.loss_on,
+        loss=source.loss,
         max_length=None if cut_later else data.max_length,
         overlong=data.overlong,
         chat_template=plan.tokenizer.chat_template,
         chat_template_kwargs=plan.tokenizer.chat_template_kwargs,
         truncation_mode=data.truncation_mode,
     )
-    return Bench(reader, tokenizer, settings)
+    return Bench(reader, tokenizer, settings, is_weighted(data))
 
 
 def _tasks(number: int, reader: Reader, seed: int) -> Iterator[Task]:
@@ -152,12 +135,12 @@ def _tokenize(
     processes = processes_for(len(tasks), plan.data.num_proc)
     tallies = [Tally() for _ in benches]
     done = 0
+    schema = tokens_schema(weighted=is_weighted(plan.data))
     with ExitStack() as stack:
-        tokens = [
-            _writer(stack, folder / tokens_name(n), tokens_schema()) for n in range(len(benches))
-        ]
+        tokens = [arrow_writer(stack, folder / tokens_name(n), schema) for n in range(len(benches))]
         numbers = [
-            _writer(stack, folder / numbers_name(n), numbers_schema()) for n in range(len(benches))
+            arrow_writer(stack, folder / numbers_name(n), numbers_schema())
+            for n in range(len(benches))
         ]
         try:
             for result in each(benches, tasks, processes):
@@ -171,44 +154,6 @@ def _tokenize(
         except WorkerKilledError as error:
             raise DiagnosticError(_killed(plan, processes)) from error
     return tallies, processes
-
-
-def _writer(stack: ExitStack, path: Path, schema: pa.Schema) -> Any:
-    import pyarrow as pa
-
-    file = stack.enter_context(pa.OSFile(str(path), "wb"))
-    return stack.enter_context(pa.ipc.new_stream(file, schema))
-
-
-def _draw(plan: Plan, lengths: Sequence[int], folder: Path) -> None:
-    """Write the order of training and evaluation rows, where it is not that of the tokens."""
-    data, out = plan.data, None
-    if data.eval_split is not None:
-        out = held_out(sum(lengths), data.eval_split, data.seed)
-        if out is None:
-            raise DiagnosticError(
-                Diagnostic(
-                    NO_ROWS_LEFT,
-                    f"`data.eval.split` is {data.eval_split}, which leaves none of the "
-                    f"{sum(lengths)} rows to train on",
-                    Place(plan.recipe_path),
-                    "hold out fewer rows",
-                )
-            )
-        _write_numbers(out, folder / EVAL)
-    ordered = order(data, lengths, out)
-    if ordered is not None:
-        _write_numbers(ordered, folder / TRAIN)
-
-
-def _write_numbers(numbers: np.ndarray[Any, Any], path: Path) -> None:
-    import pyarrow as pa
-
-    with ExitStack() as stack:
-        schema = pa.schema({"indices": pa.uint64()})
-        _writer(stack, path, schema).write_table(
-            pa.table([pa.array(numbers, pa.uint64())], schema=schema), max_chunksize=1 << 20
-        )
 
 
 def _stamps(sources: Sequence[SourcePlan]) -> dict[str, str]:
@@ -238,3 +183,9 @@ def _killed(plan: Plan, processes: int) -> Diagnostic:
         "most often memory ran out: run with fewer processes (`data.num_proc`), or look for "
         "very long rows",
     )
+
+
+def is_weighted(data: DataPlan) -> bool:
+    """True where tokens may train with different weights, so that the weights are written."""
+    sources = (*data.train, *data.eval)
+    return any(source.loss.weights or source.format.options.get("weight_key") for source in sources)

@@ -47,7 +47,7 @@ DATA_UNREADABLE = Code(
 
     ## Why it matters
 
-    There is no row to point at, so `on_bad_row: skip` cannot help.
+    There is no row to point at, so `on_bad_row: drop` cannot help.
 
     ## Example
 

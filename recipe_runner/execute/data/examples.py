@@ -10,11 +10,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from recipe_runner.components.format import Example
-from recipe_runner.execute.data.build import EVAL, numbers_name
 from recipe_runner.execute.data.cache import cache_root
+from recipe_runner.execute.data.layout import EVAL, column, numbers_name
 from recipe_runner.execute.data.prepare import Prepared
 from recipe_runner.execute.data.sources import is_remote, open_rows
 from recipe_runner.execute.data.work import Reader, Task
@@ -41,7 +40,7 @@ def _origins(plan: Plan, folder: Path) -> Iterator[tuple[int, int]]:
     """The source and the number there, from 0, of each evaluation row."""
     first = len(plan.data.train) if plan.data.eval else 0
     sources = range(first, first + len(plan.data.eval or plan.data.train))
-    columns = [_column(folder / numbers_name(source), "row") for source in sources]
+    columns = [column(folder / numbers_name(source), "row") for source in sources]
     if plan.data.eval:
         yield from (
             (n, row.as_py()) for n, rows in zip(sources, columns, strict=True) for row in rows
@@ -49,19 +48,13 @@ def _origins(plan: Plan, folder: Path) -> Iterator[tuple[int, int]]:
         return
     if plan.data.eval_split is None:
         return
-    for index in _column(folder / EVAL, "indices"):
+    for index in column(folder / EVAL, "indices"):
         at = index.as_py()
         for source, rows in zip(sources, columns, strict=True):
             if at < len(rows):
                 yield source, rows[at].as_py()
                 break
             at -= len(rows)
-
-
-def _column(path: Path, name: str) -> Any:
-    import pyarrow as pa
-
-    return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()[name]
 
 
 def _read(

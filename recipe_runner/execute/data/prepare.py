@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
-from recipe_runner.execute.data.build import EVAL, TRAIN, ProgressSink, build, tokens_name
+from recipe_runner.execute.data.build import ProgressSink, build
 from recipe_runner.execute.data.cache import Entry, Store, cache_root
 from recipe_runner.execute.data.codes import CACHE_UNUSABLE, DATA_UNREADABLE
 from recipe_runner.execute.data.hashes import FileHashes
 from recipe_runner.execute.data.hub import commit_of
 from recipe_runner.execute.data.key import digest, key_of
+from recipe_runner.execute.data.layout import EVAL, TRAIN, tokens_name
 from recipe_runner.execute.data.receipt import Receipt, source_receipt
 from recipe_runner.execute.data.sources import is_remote
 from recipe_runner.plan import Plan, SourcePlan

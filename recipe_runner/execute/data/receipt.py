@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recipe_runner.rows.tally import Tally
+from recipe_runner.rows.tally import Faults, Tally
 
 Role = Literal["train", "eval"]
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """Rows of one source that are not used, all for one reason.
+    """Rows of one source that are not used, or `kept` although odd, all for one reason.
 
     `first` holds the numbers of the first of them, counted from 1 in the source.
     """
@@ -27,6 +27,8 @@ class Dropped:
 class SourceReceipt:
     """What became of the rows of one source: `read` = `used` + all `dropped`.
 
+    `used` rows became `rows` rows of tokens; `kept` are those of them that are odd.
+
     `available` rows are in the source, of which `limit` and `fraction_of_rows` leave
     `read`. Lengths and counts of tokens are of used rows, after truncation;
     `truncated_tokens` were cut off. Tokens are trained where their label is kept.
@@ -37,7 +39,9 @@ class SourceReceipt:
     available: int
     read: int
     used: int
+    rows: int
     dropped: tuple[Dropped, ...]
+    kept: tuple[Dropped, ...]
     truncated_rows: int
     truncated_tokens: int
     tokens: int
@@ -73,10 +77,9 @@ def receipt_of(tally: Tally, path: str, role: Role, available: int) -> SourceRec
         available=available,
         read=tally.read,
         used=tally.used,
-        dropped=tuple(
-            Dropped(reason, faults.rows, tuple(where.number for where, _ in faults.first))
-            for reason, faults in sorted(tally.faults.items())
-        ),
+        rows=tally.rows,
+        dropped=_named(tally.faults),
+        kept=_named(tally.kept),
         truncated_rows=tally.truncated_rows,
         truncated_tokens=tally.truncated_tokens,
         tokens=tally.tokens,
@@ -85,9 +88,19 @@ def receipt_of(tally: Tally, path: str, role: Role, available: int) -> SourceRec
     )
 
 
+def _named(found: Mapping[str, Faults]) -> tuple[Dropped, ...]:
+    return tuple(
+        Dropped(reason, faults.rows, tuple(where.number for where, _ in faults.first))
+        for reason, faults in sorted(found.items())
+    )
+
+
 def source_receipt(notes: Mapping[str, Any], path: str) -> SourceReceipt:
     """Read back what `dataclasses.asdict` made of a source's receipt, which `path` names today."""
-    dropped = tuple(
-        Dropped(item["reason"], item["rows"], tuple(item["first"])) for item in notes["dropped"]
-    )
-    return SourceReceipt(**{**notes, "path": path, "dropped": dropped})
+    found = {
+        name: tuple(
+            Dropped(item["reason"], item["rows"], tuple(item["first"])) for item in notes[name]
+        )
+        for name in ("dropped", "kept")
+    }
+    return SourceReceipt(**{**notes, "path": path, **found})

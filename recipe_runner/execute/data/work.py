@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recipe_runner.components.base import create
 from recipe_runner.components.format import Example, Format
-from recipe_runner.execute.tokenize import IGNORED, RowTokenizer, TokenizeSettings
+from recipe_runner.execute.tokenize import IGNORED, RowTokenizer, Tokenized, TokenizeSettings
 from recipe_runner.plan import SourcePlan
 from recipe_runner.rows import RowProblem
 from recipe_runner.rows.row import Chunk, Rows, Where, rename
@@ -32,10 +34,7 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The used rows of a task as `input_ids` and `labels`, None where there are none.
-
-    `numbers` are the places of the used rows in their source, from 0.
-    """
+    """The rows of a task as tokens and labels, and what stands behind each; None where there are none."""
 
     source: int
     batch: pa.RecordBatch | None
@@ -75,11 +74,12 @@ class Reader:
 
 @dataclass
 class Bench:
-    """A reader with what turns its examples into tokens."""
+    """A reader with what turns its examples into tokens; `weighted` writes the column `weights`."""
 
     reader: Reader
     tokenizer: PreTrainedTokenizerBase
     settings: TokenizeSettings
+    weighted: bool = False
 
     @cached_property
     def tokenize(self) -> RowTokenizer:
@@ -95,47 +95,76 @@ def do(benches: Sequence[Bench], task: Task) -> Done:
     bench = benches[task.source]
     found = bench.reader.examples(task)
     results = iter(bench.tokenize([e for _, e in found if not isinstance(e, RowProblem)]))
-    tally, ids, labels, numbers = Tally(read=len(found)), [], [], []
+    tally = Tally(read=len(found))
+    rows: list[Tokenized] = []
+    numbers: list[int] = []
+    marks: list[bytes] = []
     for where, example in found:
         result = example if isinstance(example, RowProblem) else next(results)
         if isinstance(result, RowProblem):
             tally.fault(where, result)
             continue
-        ids.append(result.input_ids)
-        labels.append(result.labels)
-        numbers.append(where.number - 1)
+        assert not isinstance(example, RowProblem)
+        rows += result
+        numbers += [where.number - 1] * len(result)
+        marks += [mark_of(example)] * len(result)
         tally.used += 1
-        tally.truncated_rows += result.truncated > 0
-        tally.truncated_tokens += result.truncated
-        tally.tokens += len(result.labels)
-        tally.trained_tokens += len(result.labels) - result.labels.count(IGNORED)
-        tally.longest = max(tally.longest, len(result.labels))
-    return Done(task.source, *_batches(ids, labels, numbers), tally)
+        tally.rows += len(result)
+        for row in result:
+            _count(tally, row)
+    return Done(task.source, *_batches(rows, numbers, marks, weighted=bench.weighted), tally)
 
 
-def tokens_schema() -> pa.Schema:
+def _count(tally: Tally, row: Tokenized) -> None:
+    tally.truncated_rows += row.truncated > 0
+    tally.truncated_tokens += row.truncated
+    tally.tokens += len(row.labels)
+    tally.trained_tokens += len(row.labels) - row.labels.count(IGNORED)
+    tally.longest = max(tally.longest, len(row.labels))
+
+
+def mark_of(example: Example) -> bytes:
+    """16 bytes that tell the content of an example: equal examples have equal marks."""
+    text = json.dumps(example, sort_keys=True, ensure_ascii=False, default=repr)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def tokens_schema(*, weighted: bool = False) -> pa.Schema:
     """The columns of prepared data; labels are -100 where the loss is not taken."""
     import pyarrow as pa
 
-    return pa.schema({"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())})
+    fields = {"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())}
+    return pa.schema({**fields, "weights": pa.list_(pa.float32())} if weighted else fields)
 
 
 def numbers_schema() -> pa.Schema:
-    """Which rows of its source the prepared rows were made from, counted from 0."""
+    """Behind each prepared row: the row of its source it was made from, from 0, its length in tokens, its mark."""
     import pyarrow as pa
 
-    return pa.schema({"row": pa.int64()})
+    return pa.schema({"row": pa.int64(), "length": pa.int32(), "mark": pa.binary(16)})
 
 
 def _batches(
-    ids: list[list[int]], labels: list[list[int]], numbers: list[int]
+    rows: list[Tokenized], numbers: list[int], marks: list[bytes], *, weighted: bool
 ) -> tuple[pa.RecordBatch | None, pa.RecordBatch | None]:
     import pyarrow as pa
 
-    if not ids:
+    if not rows:
         return None, None
     tokens = pa.list_(pa.int32())
+    columns = [
+        pa.array([row.input_ids for row in rows], tokens),
+        pa.array([row.labels for row in rows], tokens),
+    ]
+    if weighted:
+        weights = [row.weights or [1.0] * len(row.labels) for row in rows]
+        columns.append(pa.array(weights, pa.list_(pa.float32())))
+    behind = [
+        pa.array(numbers, pa.int64()),
+        pa.array([len(row.input_ids) for row in rows], pa.int32()),
+        pa.array(marks, pa.binary(16)),
+    ]
     return (
-        pa.record_batch([pa.array(ids, tokens), pa.array(labels, tokens)], tokens_schema()),
-        pa.record_batch([pa.array(numbers, pa.int64())], numbers_schema()),
+        pa.record_batch(columns, tokens_schema(weighted=weighted)),
+        pa.record_batch(behind, numbers_schema()),
     )

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 def tokenize_batch(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, settings: TokenizeSettings
-) -> list[Tokenized | RowProblem]:
+) -> list[tuple[Tokenized, ...] | RowProblem]:
     """Turn examples into ids and labels, one result for each, in order.
+
+    A result has several rows only where an overlong one was split.
 
     Reasons of the problems: "not-an-example", "not-a-message", "tools-not-json",
     "no-chat-template", "template-refused", "no-assistant-turn", "mask-unknown",
@@ -71,7 +73,7 @@ class RowTokenizer:
         special = frozenset(special_tokens(tokenizer).values())
         return cls(tokenizer, settings, TurnFinder.of(template), special)
 
-    def __call__(self, examples: Sequence[Example]) -> list[Tokenized | RowProblem]:
+    def __call__(self, examples: Sequence[Example]) -> list[tuple[Tokenized, ...] | RowProblem]:
         rows: list[_Draft | RowProblem] = []
         for example in examples:
             try:
@@ -101,9 +103,10 @@ class RowTokenizer:
         )
 
     def _text(self, text: str) -> _Draft:
-        if self.settings.loss_on != "all":
+        if self.settings.loss.on != "all":
             raise RowProblem(
-                "no-completion", f"is plain text, which has no {self.settings.loss_on} to train on"
+                "no-completion",
+                f"is plain text, which has no {self.settings.loss.name} to train on",
             )
         if not text:
             raise RowProblem("empty-text", "has an empty text")
@@ -113,7 +116,7 @@ class RowTokenizer:
         if not completion:
             raise RowProblem("empty-completion", "has an empty completion")
         text = prompt + self._ended(completion)
-        match self.settings.loss_on:
+        match self.settings.loss.on:
             case "completion":
                 return _Draft(text, prompt=prompt, special=True)
             case "all":
@@ -125,26 +128,26 @@ class RowTokenizer:
 
     def _conversation(self, example: Example) -> _Draft:
         chat = self._chat(example["messages"], example)
-        match self.settings.loss_on:
+        match self.settings.loss.on:
             case "all":
                 return _Draft(self._template.render(chat, chat.messages))
             case "completion":
                 raise RowProblem("no-completion", "is a conversation without a completion")
-            case loss_on:
-                text, spans = self._finder.render(chat, last_only=loss_on == "last_assistant")
+            case _:
+                text, spans = self._finder.render(chat, last_only=self._last_only)
                 return _Draft(text, spans=tuple(spans))
 
     def _chat_completion(self, example: Example, prompt: Any, completion: Any) -> _Draft:
         if not completion:
             raise RowProblem("empty-completion", "has no message in its completion")
         chat = self._chat([*prompt, *completion], example)
-        loss_on = self.settings.loss_on
+        loss_on = self.settings.loss.on
         if loss_on == "all":
             return _Draft(self._template.render(chat, chat.messages))
         head = self._template.render(chat, chat.messages[: len(prompt)], prompt=True)
         if loss_on == "completion":
             return _Draft(self._template.render(chat, chat.messages), prompt=head)
-        text, spans = self._finder.render(chat, last_only=loss_on == "last_assistant")
+        text, spans = self._finder.render(chat, last_only=self._last_only)
         return _Draft(text, spans=tuple(spans), prompt=head)
 
     def _chat(self, messages: Any, example: Example) -> Chat:
@@ -158,10 +161,14 @@ class RowTokenizer:
         return text if end is None or text.endswith(end) else text + end
 
     @property
+    def _last_only(self) -> bool:
+        return self.settings.loss.turns == "last"
+
+    @property
     def _template(self) -> ChatTemplate:
         return self._finder.template
 
-    def _finish(self, drafts: list[_Draft]) -> list[Tokenized | RowProblem]:
+    def _finish(self, drafts: list[_Draft]) -> list[tuple[Tokenized, ...] | RowProblem]:
         wholes = self._encode(
             [draft.text for draft in drafts],
             [draft.special for draft in drafts],
@@ -197,7 +204,7 @@ class RowTokenizer:
 
     def _row(
         self, draft: _Draft, whole: Encoding, prompt: Encoding | None
-    ) -> Tokenized | RowProblem:
+    ) -> tuple[Tokenized, ...] | RowProblem:
         ids: list[int] = whole.ids
         labels = (
             list(ids) if draft.spans is None else labels_of_spans(whole, draft.spans, self._special)
@@ -209,14 +216,14 @@ class RowTokenizer:
             return RowProblem("no-trained-token", f"has no token to train on in its {len(ids)}")
         limit = self.settings.max_length
         if limit is None or len(ids) <= limit:
-            return Tokenized(ids, labels)
+            return (Tokenized(ids, labels),)
         if self.settings.overlong != "truncate":
             drop = self.settings.overlong == "drop"
             reason = "over-length" if drop else "over-length-refused"
             return RowProblem(reason, f"has {len(ids)} tokens, above `max_length` {limit}")
         kept = (
             slice(None, limit)
-            if self.settings.truncation_mode == "keep_start"
+            if self.settings.truncation_mode != "keep_end"
             else slice(-limit, None)
         )
         if not _trained(labels[kept]):
@@ -225,7 +232,7 @@ class RowTokenizer:
                 f"has {trained} tokens to train on, and all of them are cut off: "
                 f"it has {len(ids)} tokens, above `max_length` {limit}",
             )
-        return Tokenized(ids[kept], labels[kept], len(ids) - limit)
+        return (Tokenized(ids[kept], labels[kept], len(ids) - limit),)
 
 
 def _trained(labels: list[int]) -> int:

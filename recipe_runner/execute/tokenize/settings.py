@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from recipe_runner.plan.data import LossOn, Overlong
+from recipe_runner.plan import LossPlan, Overlong, TruncationMode
 
 IGNORED = -100
 """The label of a token that the loss is not taken on (torch's `ignore_index`)."""
@@ -21,22 +21,24 @@ class TokenizeSettings:
     `chat_template_kwargs` go to it, and a row's own `chat_template_kwargs` win over them.
     """
 
-    loss_on: LossOn
+    loss: LossPlan
     max_length: int | None = None
     overlong: Overlong = "truncate"
     chat_template: str | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    truncation_mode: Literal["keep_start", "keep_end"] = "keep_start"
+    truncation_mode: TruncationMode = "keep_answer"
 
 
 @dataclass(frozen=True)
 class Tokenized:
     """One row, ready for the collator.
 
-    `labels` holds the token's id where the loss is taken and -100 elsewhere; `truncated`
-    counts the tokens that were cut off.
+    `labels` holds the token's id where the loss is taken and -100 elsewhere; `weights`
+    the factor of each token's loss, None where all are 1. `truncated` counts the tokens
+    that were cut off.
     """
 
     input_ids: list[int]
     labels: list[int]
     truncated: int = 0
+    weights: list[float] | None = None

@@ -81,13 +81,13 @@ MALFORMED_ROW = Code(
 
     ## Instead
 
-    Repair the line. To train on the other rows, write `on_bad_row: skip` in the data
+    Repair the line. To train on the other rows, write `on_bad_row: drop` in the data
     set; bad rows are then counted and listed in the run's report.
 
     ```yaml recipe.yaml
     recipe: 1
     model: Qwen/Qwen3-0.6B
-    data: {train: {path: data/chat.jsonl, on_bad_row: skip}}
+    data: {train: {path: data/chat.jsonl, on_bad_row: drop}}
     algorithm: sft
     output_dir: runs/chat
     ```
@@ -125,12 +125,12 @@ TRUNCATED_FILE = Code(
     ## Instead
 
     Fetch or write the file again. To train on the rows that are whole, write
-    `on_bad_row: skip` in the data set.
+    `on_bad_row: drop` in the data set.
 
     ```yaml recipe.yaml
     recipe: 1
     model: Qwen/Qwen3-0.6B
-    data: {train: {path: data/chat.jsonl, on_bad_row: skip}}
+    data: {train: {path: data/chat.jsonl, on_bad_row: drop}}
     algorithm: sft
     output_dir: runs/chat
     ```
@@ -168,13 +168,13 @@ MISSING_COLUMN = Code(
     ## Instead
 
     Name the format that the rows have, or rename columns with
-    `columns: {completion: answer}`, or write `on_bad_row: skip` to leave such rows out.
+    `columns: {completion: answer}`, or write `on_bad_row: drop` to leave such rows out.
 
     ```yaml recipe.yaml
     recipe: 1
     model: Qwen/Qwen3-0.6B
     data:
-      train: {path: data/pairs.jsonl, format: prompt_completion, on_bad_row: skip}
+      train: {path: data/pairs.jsonl, format: prompt_completion, on_bad_row: drop}
     algorithm: sft
     output_dir: runs/pairs
     ```
@@ -213,12 +213,12 @@ ROW_DOES_NOT_FIT = Code(
 
     ## Instead
 
-    Repair the row, or write `on_bad_row: skip` in the data set to leave such rows out.
+    Repair the row, or write `on_bad_row: drop` in the data set to leave such rows out.
 
     ```yaml recipe.yaml
     recipe: 1
     model: Qwen/Qwen3-0.6B
-    data: {train: {path: data/chat.jsonl, on_bad_row: skip}}
+    data: {train: {path: data/chat.jsonl, on_bad_row: drop}}
     algorithm: sft
     output_dir: runs/chat
     ```

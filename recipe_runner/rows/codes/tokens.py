@@ -34,13 +34,13 @@ NO_TRAINED_TOKEN = Code(
 
     ## Instead
 
-    Repair the row, raise `data.max_length`, or write `on_bad_row: skip` in the data set to
+    Repair the row, raise `data.max_length`, or write `on_bad_row: drop` in the data set to
     leave such rows out. `data.truncation_mode: keep_end` keeps the end of long rows.
 
     ```yaml recipe.yaml
     recipe: 1
     model: Qwen/Qwen3-0.6B
-    data: {train: {path: data/chat.jsonl, on_bad_row: skip}}
+    data: {train: {path: data/chat.jsonl, on_bad_row: drop}}
     algorithm: sft
     output_dir: runs/chat
     ```
@@ -104,7 +104,7 @@ ROW_OVER_LENGTH = Code(
 
     ## Why it matters
 
-    The recipe asks that no row be cut or left out. `on_bad_row: skip` does not weaken that.
+    The recipe asks that no row be cut or left out. `on_bad_row: drop` does not weaken that.
 
     ## Example
 
@@ -190,7 +190,7 @@ CHAT_TEMPLATE_REFUSED = Code(
 
     ## Instead
 
-    Repair the row, choose another `tokenizer.chat_template`, or write `on_bad_row: skip`
+    Repair the row, choose another `tokenizer.chat_template`, or write `on_bad_row: drop`
     in the data set to leave such rows out.
     """,
 )
@@ -235,7 +235,7 @@ NO_ROWS_LEFT = Code(
 
     ## Why it matters
 
-    Leaving out everything is never what `on_bad_row: skip` or `overlong: drop` was meant
+    Leaving out everything is never what `on_bad_row: drop` or `overlong: drop` was meant
     for: most likely the format or a length is wrong.
 
     ## Example

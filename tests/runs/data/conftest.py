@@ -16,6 +16,7 @@ from recipe_runner.plan import (
     DataPlan,
     FormatPlan,
     LaunchPlan,
+    LossPlan,
     MachinePlan,
     ModelPlan,
     MonitorPlan,
@@ -46,7 +47,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture
 def source() -> Callable[..., SourcePlan]:
     def make(*paths: Path, loader: str = "json", **values: Any) -> SourcePlan:
-        defaults = {"format": MESSAGES, "loss_on": "assistant"}
+        defaults = {"format": MESSAGES, "loss": LossPlan.of("assistant")}
         names = tuple(str(path) for path in paths)
         return SourcePlan(path=names[0], loader=loader, files=names, **{**defaults, **values})
 

@@ -12,7 +12,7 @@ import pytest
 
 from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.data import prepare
-from recipe_runner.plan import FormatPlan, TokenizerPlan
+from recipe_runner.plan import FormatPlan, LossPlan, RowPolicy, TokenizerPlan
 
 pytestmark = pytest.mark.runs
 
@@ -101,7 +101,7 @@ def test_a_bad_row_stops_the_run_at_its_place(
 ) -> None:
     file = write(bad)
     loss_on = "completion" if bad.format is PAIR else "assistant"
-    made = source(file, loader=bad.loader, format=bad.format, loss_on=loss_on)
+    made = source(file, loader=bad.loader, format=bad.format, loss=LossPlan.of(loss_on))
     with pytest.raises(DiagnosticError) as caught:
         prepare(plan(made), tokenizer)
     (found,) = caught.value.diagnostics
@@ -111,7 +111,7 @@ def test_a_bad_row_stops_the_run_at_its_place(
     assert (start.line, start.column) == bad.place
     for words in bad.says:
         assert words in found.message
-    assert "on_bad_row: skip" in found.help
+    assert "on_bad_row: drop" in found.help
     assert [path.name for path in (cache / "prepared").iterdir() if path.is_dir()] == []
 
 
@@ -123,7 +123,11 @@ def test_skipping_uses_the_good_rows_and_counts_the_others(
 ) -> None:
     loss_on = "completion" if bad.format is PAIR else "assistant"
     made = source(
-        write(bad), loader=bad.loader, format=bad.format, loss_on=loss_on, on_bad_row="skip"
+        write(bad),
+        loader=bad.loader,
+        format=bad.format,
+        loss=LossPlan.of(loss_on),
+        on_bad_row=RowPolicy.of("drop"),
     )
     prepared = prepare(plan(made), tokenizer)
     (receipt,) = prepared.receipt.sources
@@ -158,7 +162,7 @@ def test_leaving_out_every_row_is_an_error(
     jsonl: Any, plan: Any, source: Any, tokenizer: Any
 ) -> None:
     with pytest.raises(DiagnosticError) as caught:
-        prepare(plan(source(jsonl(["x\n", "{}\n"]), on_bad_row="skip")), tokenizer)
+        prepare(plan(source(jsonl(["x\n", "{}\n"]), on_bad_row=RowPolicy.of("drop"))), tokenizer)
     assert [d.code.id for d in caught.value.diagnostics] == ["RR427"]
     assert "malformed: 1, missing-column: 1" in caught.value.diagnostics[0].message
 
@@ -187,7 +191,7 @@ def test_overlong_error_is_not_weakened_by_skipping_bad_rows(
     jsonl: Any, plan: Any, source: Any, tokenizer: Any, chat: Any
 ) -> None:
     file = jsonl([chat("q", "a"), chat("q", "a" * 100)])
-    made = plan(source(file, on_bad_row="skip"), max_length=40, overlong="error")
+    made = plan(source(file, on_bad_row=RowPolicy.of("drop")), max_length=40, overlong="error")
     with pytest.raises(DiagnosticError) as caught:
         prepare(made, tokenizer)
     (found,) = caught.value.diagnostics

@@ -18,7 +18,7 @@ import pytest
 from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.data import key, prepare
 from recipe_runner.execute.data.hashes import FileHashes
-from recipe_runner.plan import FormatPlan, Plan, SourcePlan, TokenizerPlan
+from recipe_runner.plan import FormatPlan, LossPlan, Plan, RowPolicy, SourcePlan, TokenizerPlan
 
 pytestmark = pytest.mark.runs
 
@@ -75,8 +75,8 @@ MISSES = {
     "content": edited,
     "limit": with_source(limit=20),
     "fraction": with_source(fraction_of_rows=0.5),
-    "loss_on": with_source(loss_on="all"),
-    "on_bad_row": with_source(on_bad_row="skip"),
+    "loss": with_source(loss=LossPlan.of("all")),
+    "on_bad_row": with_source(on_bad_row=RowPolicy.of("drop")),
     "format option": with_source(
         format=FormatPlan("messages", "conversation", {"tools_column": "functions"})
     ),

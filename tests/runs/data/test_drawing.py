@@ -164,7 +164,7 @@ def test_evaluation_rows_are_found_again_as_they_were_written(
     made = plan(*two, eval_split=0.25) if split else plan(two[0], eval=(two[1],))
     prepared = prepare(made, tokenizer)
     examples = evaluation_examples(made, prepared, 15)
-    answers = [int(example["messages"][-1]["content"]) for example in examples]
+    answers = [int(str(example["messages"][-1]["content"])) for example in examples]
     assert answers == numbers(tokenizer, prepared.eval)[:15]
 
 

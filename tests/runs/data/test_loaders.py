@@ -15,7 +15,7 @@ import pytest
 
 from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.data import prepare
-from recipe_runner.plan import FormatPlan, TokenizerPlan
+from recipe_runner.plan import FormatPlan, LossPlan, TokenizerPlan
 
 pytestmark = pytest.mark.runs
 
@@ -91,7 +91,7 @@ def test_every_loader_gives_the_texts_as_written(
     first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     write(first, PAIRS[:2])
     write(second, PAIRS[2:])
-    made = source(first, second, loader=loader, format=PAIR, loss_on="completion")
+    made = source(first, second, loader=loader, format=PAIR, loss=LossPlan.of("completion"))
     train = prepare(plan(made), tokenizer).train
     assert train.column_names == ["input_ids", "labels"]
     for row, pair in zip(train, PAIRS, strict=True):
@@ -105,7 +105,7 @@ def test_text_files_give_a_row_for_each_line_that_is_not_blank(
 ) -> None:
     file = tmp_path / "book.txt"
     file.write_text("one\n\n  two\n \nthree")
-    text = source(file, loader="text", format=FormatPlan("text", "text"), loss_on="all")
+    text = source(file, loader="text", format=FormatPlan("text", "text"), loss=LossPlan.of("all"))
     rows = prepare(plan(text), tokenizer).train
     texts = [tokenizer.decode(row["input_ids"]) for row in rows]
     assert texts == ["one<|end|>", "  two<|end|>", "three<|end|>"]
@@ -206,7 +206,12 @@ def test_a_hub_data_set_is_read_by_split(
     # A folder laid out like a data set of the hub, at a commit: nothing is asked for.
     as_lines(tmp_path / "hub" / "train.jsonl", PAIRS[:1])
     as_lines(tmp_path / "hub" / "test.jsonl", PAIRS[1:])
-    values = {"loader": "hub", "format": PAIR, "loss_on": "completion", "revision": "a" * 40}
+    values = {
+        "loader": "hub",
+        "format": PAIR,
+        "loss": LossPlan.of("completion"),
+        "revision": "a" * 40,
+    }
     made = dataclasses.replace(source(tmp_path / "hub", split="test", **values), files=())
     prepared = prepare(plan(made), tokenizer)
     assert len(prepared.train) == 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recipe_runner.plan import FormatPlan, encode
+from recipe_runner.plan import FormatPlan, LossPlan, encode
 
 pytestmark = pytest.mark.runs
 
@@ -37,7 +37,9 @@ def test_fifty_thousand_rows_take_no_more_memory_than_two_thousand(
     runs = []
     for rows in (2_000, 50_000):
         rows_file = texts(tmp_path / f"{rows}.jsonl", rows)
-        made = plan(source(rows_file, format=TEXT, loss_on="all"), num_proc=2, eval_split=0.1)
+        made = plan(
+            source(rows_file, format=TEXT, loss=LossPlan.of("all")), num_proc=2, eval_split=0.1
+        )
         file = tmp_path / f"{rows}.json"
         file.write_text(encode(made))
         command = [sys.executable, "-c", PROGRAM, str(file), tokenizer.name_or_path]

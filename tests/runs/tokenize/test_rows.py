@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from recipe_runner.execute.tokenize import (
-    Tokenized,
     TokenizeSettings,
     first_mismatch,
     tokenize_batch,
     trained_turn_end,
 )
+from recipe_runner.plan import LossPlan
 from recipe_runner.rows import RowProblem
 from tests.runs.tokenize import templates as t
 from tests.runs.tokenize.trained import row, trained_runs
@@ -113,8 +113,8 @@ def test_problems_stay_in_their_places() -> None:
         {"text": "x"},
         {"prompt": [USER], "completion": [ANSWER]},
     ]
-    results = tokenize_batch(rows, tokenizer, TokenizeSettings(loss_on="assistant"))
-    assert [isinstance(result, Tokenized) for result in results] == [False, True, False, True]
+    results = tokenize_batch(rows, tokenizer, TokenizeSettings(LossPlan.of("assistant")))
+    assert [isinstance(result, tuple) for result in results] == [False, True, False, True]
     assert results[1] == results[3]
 
 
@@ -176,7 +176,7 @@ PARITY = {
 @pytest.mark.parametrize(("template", "expected"), PARITY.values(), ids=PARITY)
 def test_the_prompt_is_how_the_conversation_begins(template: str, expected: str | None) -> None:
     tokenizer = t.tokenizer_for(template)
-    found = first_mismatch(tokenizer, [USER, ANSWER], TokenizeSettings(loss_on="assistant"))
+    found = first_mismatch(tokenizer, [USER, ANSWER], TokenizeSettings(LossPlan.of("assistant")))
     if expected is None:
         assert found is None
     else:
@@ -197,4 +197,4 @@ ENDS = {
 @pytest.mark.parametrize(("template", "expected"), ENDS.values(), ids=ENDS)
 def test_what_ends_a_turn(template: str, expected: str | None) -> None:
     tokenizer = t.tokenizer_for(template)
-    assert trained_turn_end(tokenizer, TokenizeSettings(loss_on="assistant")) == expected
+    assert trained_turn_end(tokenizer, TokenizeSettings(LossPlan.of("assistant"))) == expected

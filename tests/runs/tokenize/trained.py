@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from recipe_runner.execute.tokenize import IGNORED, Tokenized, TokenizeSettings, tokenize_batch
+from recipe_runner.plan import LossPlan
 from recipe_runner.rows import RowProblem
 
 
@@ -14,11 +15,12 @@ def row(
     tokenizer: Any, example: Mapping[str, Any], loss_on: Any = "assistant", **settings: Any
 ) -> Tokenized:
     """The one row of `example`; a problem is raised."""
-    wanted = TokenizeSettings(loss_on=loss_on, **settings)
+    wanted = TokenizeSettings(LossPlan.of(loss_on), **settings)
     [result] = tokenize_batch([example], tokenizer, wanted)  # type: ignore[list-item]  # test data
     if isinstance(result, RowProblem):
         raise result
-    return result
+    [only] = result
+    return only
 
 
 def runs(tokenizer: Any, ids: Sequence[int], trained: Sequence[bool]) -> list[str]:

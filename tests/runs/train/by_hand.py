@@ -21,6 +21,7 @@ from recipe_runner.plan import (
     DataPlan,
     FormatPlan,
     LaunchPlan,
+    LossPlan,
     MachinePlan,
     ModelPlan,
     MonitorPlan,
@@ -101,7 +102,7 @@ def plan_for(
         path=str(data_file),
         loader="json",
         format=FormatPlan("messages", "conversation"),
-        loss_on="assistant",
+        loss=LossPlan.of("assistant"),
         files=(str(data_file),),
     )
     per_device, accumulation = (

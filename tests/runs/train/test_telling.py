@@ -18,7 +18,7 @@ RECIPE = """\
 recipe: 1
 model: {name_or_path: shipped:quickstart, random_init: true}
 tokenizer: shipped:quickstart
-data: {train: {path: chat.jsonl, on_bad_row: skip}, max_length: 24}
+data: {train: {path: chat.jsonl, on_bad_row: drop}, max_length: 24}
 algorithm: sft
 training: {global_batch_size: 2, max_steps: 1}
 output_dir: run

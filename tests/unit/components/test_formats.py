@@ -123,7 +123,7 @@ def test_alpaca_as_text_is_the_published_prompt() -> None:
 )
 def test_a_conversation_needs_an_answer(turns: tuple[tuple[str, str], ...], trains: bool) -> None:
     example = create(PACKAGE, {"type": "messages"}).to_example(chat(*turns))
-    assert (untrainable(example, "assistant") is None) is trains
+    assert (untrainable(example, "turns") is None) is trains
 
 
 @pytest.mark.parametrize("tools", [[{"name": "search"}], '[{"name": "search"}]'])

@@ -115,7 +115,7 @@ def test_the_first_bad_row_is_named_with_its_line(own: Workshop) -> None:
     (own.folder / "data" / "chat.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
     report = own.compile(recipe()).report
     assert [(d.code.id, d.place.span.start.line) for d in report] == [("RR402", 4), ("RR404", 5)]
-    assert own.codes(recipe({"data.train.on_bad_row": "skip"})) == []
+    assert own.codes(recipe({"data.train.on_bad_row": "drop"})) == []
 
 
 @pytest.mark.parametrize(
