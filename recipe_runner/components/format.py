@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, TypedDict
 
 from recipe_runner.components.base import Component
 from recipe_runner.plan import Shape
-from recipe_runner.plan.data import LossOn
 from recipe_runner.rows import Row, RowProblem
 
 
@@ -64,12 +63,14 @@ class Example(TypedDict, total=False):
     - text: `text`
     - tokenized: `input_ids`, and `labels` (-100 where no loss is taken) or none for all
     - segments: `segments`
-    - preference: `chosen`, `rejected`, and `prompt` unless both answers begin with it
+    - preference: `chosen`, `rejected`, and `prompt` unless both answers begin with it;
+      `margin` where the row says by how much the one is better
     - unpaired_preference: `prompt`, `completion`, `label` (True for a good answer)
     - stepwise: `prompt`, `completions`, `labels` (one truth value for each step)
     - prompt: `prompt`
 
-    `chat_template_kwargs` of a row win over those of the recipe.
+    `chat_template_kwargs` of a row win over those of the recipe. The content of a message
+    is a list of parts only where it holds an image.
     """
 
     messages: list[Message]
@@ -77,6 +78,7 @@ class Example(TypedDict, total=False):
     completion: str | list[Message]
     chosen: str | list[Message]
     rejected: str | list[Message]
+    margin: float
     label: bool
     completions: list[str]
     labels: list[int] | list[bool]
@@ -92,21 +94,15 @@ class Format(Component):
 
     `shape` says what `to_example` returns. `recognises` looks at column names and one
     row, and returns the reason why this format fits, or None; `auto` asks the formats
-    in order of their `rank`, lowest first, and sets `when_recognised`.
+    in order of their `rank`, lowest first, and sets what `recognised_options` says.
     """
 
     shape: ClassVar[Shape]
     rank: ClassVar[int] = 50
-    when_recognised: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
     def to_example(self, row: Row) -> Example:
         """Turn one row into an example, or raise `RowProblem`."""
-
-    @property
-    @abstractmethod
-    def columns(self) -> tuple[str, ...]:
-        """The columns that every row must have."""
 
     @property
     def example_shape(self) -> Shape:
@@ -123,18 +119,15 @@ class Format(Component):
     def recognises(cls, row: Row) -> str | None:
         """Why this format fits a data set whose first row is `row`; None where it does not."""
 
+    @classmethod
+    def recognised_options(cls, row: Row) -> Mapping[str, Any]:  # noqa: ARG003  # for subclasses
+        """The options that a recognised row asks for, such as the names of its columns."""
+        return {}
 
-def untrainable(example: Example, loss_on: LossOn) -> RowProblem | None:
-    """Why no token of an example can train, as far as it shows before tokenizing."""
-    if loss_on == "turns":
-        turns = [m for m in example.get("messages", []) if m["role"] == "assistant"]
-        if not turns:
-            return RowProblem("no-assistant-turn", "has no assistant turn, so no token trains")
-        if not any(turn.get("content") or turn.get("tool_calls") for turn in turns):
-            return RowProblem(
-                "no-assistant-turn", "has only empty assistant turns, so no token trains"
-            )
-    return None
+
+def says_something(message: Message) -> bool:
+    """True where a message has more than its role: a text, an image, thoughts or a tool call."""
+    return any(message.get(key) for key in ("content", "tool_calls", "reasoning_content"))
 
 
 def require_column(row: Row, column: str) -> Any:

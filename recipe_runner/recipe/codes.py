@@ -122,6 +122,27 @@ WRONG_VERSION = Code(
     ),
 )
 
+
+def _row_template(text: str) -> str:
+    return (
+        f"{_HEAD}data:\n  train:\n    path: data/sums.jsonl\n    format:\n      type: template\n"
+        f"      text: {text}\n{_TAIL}```\n\n"
+        '```jsonl data/sums.jsonl\n{"sum": "2 + 2", "result": 4}\n'
+    )
+
+
+ROW_TEMPLATE = Code(
+    "RR432",
+    "row-template",
+    _page(
+        "A text of `format: template` cannot be read, names no column, or does not go with the "
+        "other texts.",
+        "Every row is made with it, so a slip in it is a slip in all of them.",
+        _row_template('"{sum} = {result"  # <- RR432'),
+        _row_template('"{sum} = {result}"'),
+    ),
+)
+
 CODES = (
     UNKNOWN_KEY,
     MISSING_KEY,
@@ -133,4 +154,5 @@ CODES = (
     TWO_QUANTIZATIONS,
     RENAMED_KEY,
     WRONG_VERSION,
+    ROW_TEMPLATE,
 )

@@ -128,6 +128,14 @@ def _diagnostic(document: Document, path: Path, group: list[ErrorDetails]) -> Di
             document.place(path),
             "use a rank of 8 to 64, or remove `adapter` to train the model in full",
         )
+    if kind == codes.ROW_TEMPLATE.name:
+        return Diagnostic(
+            codes.ROW_TEMPLATE,
+            f"`{dotted(path)}` {first['msg']}",
+            document.place(path),
+            "`{column}` stands for a column; `text` stands alone, and `prompt` may have a "
+            "`completion` and, with `render: chat`, a `system`",
+        )
     return _wrong_type(document, path, group)
 
 

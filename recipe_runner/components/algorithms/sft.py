@@ -23,7 +23,7 @@ class Sft(Algorithm):
     loss_type: Literal["nll", "dft"] = "nll"
     """`nll` is the cross-entropy; `dft` scales each token's loss by its probability (arXiv 2508.05629)."""
     padding_free: bool = False
-    """Join the rows of a batch into one instead of padding them; wants variable-length attention."""
+    """Join the rows of a batch into one instead of padding them; each still sees only itself."""
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
     """Pad batches to a multiple of this many tokens; 8 to 128 suits some kernels."""
     activation_offloading: bool = False
@@ -31,13 +31,28 @@ class Sft(Algorithm):
     router_aux_loss_coef: Annotated[float, Field(ge=0)] | None = None
     """Weight of the load-balancing loss of mixture-of-experts models; null leaves the model's own."""
 
+    @property
+    def joins_rows(self) -> bool:
+        """True where `padding_free` is set."""
+        return self.padding_free
+
     upstream: ClassVar[str | None] = "trl:SFTConfig"
     trainer: ClassVar[str] = "trl:SFTTrainer"
-    example_shapes: ClassVar[tuple[Shape, ...]] = ("conversation", "prompt_completion", "text")
+    example_shapes: ClassVar[tuple[Shape, ...]] = (
+        "conversation",
+        "prompt_completion",
+        "text",
+        "tokenized",
+        "segments",
+    )
     recommended_learning_rate: ClassVar[float] = 2e-5
     recommended_learning_rate_with_adapter: ClassVar[float] = 2e-4
     evaluation_metrics: ClassVar[tuple[str, ...]] = ("loss", "mean_token_accuracy", "entropy")
     supports_packing: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Literal["causal_lm", "image_text_to_text"], ...]] = (
+        "causal_lm",
+        "image_text_to_text",
+    )
     is_default: ClassVar[bool] = True
     snippet: ClassVar[str] = "algorithm: sft"
     managed: ClassVar[frozenset[str]] = frozenset(

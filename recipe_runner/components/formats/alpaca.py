@@ -10,13 +10,9 @@ from recipe_runner.rows import Row, RowProblem
 _PREAMBLE = "Below is an instruction that describes a task"
 _WITH_INPUT = (
     _PREAMBLE + ", paired with an input that provides further context. "
-    "Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
+    "Write a response that appropriately completes the request."
 )
-_WITHOUT_INPUT = (
-    _PREAMBLE + ". Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Response:\n"
-)
+_WITHOUT_INPUT = _PREAMBLE + ". Write a response that appropriately completes the request."
 
 
 class Alpaca(Format):
@@ -26,6 +22,10 @@ class Alpaca(Format):
     the columns into the prompt text that Stanford Alpaca published
     (https://github.com/tatsu-lab/stanford_alpaca), for base models; `chat` makes a
     user and an assistant turn, which go through the chat template.
+
+    A system prompt takes the place of the published preamble, or becomes a system turn.
+    Earlier exchanges (`history`, pairs of an instruction and its answer) come before the
+    instruction, as blocks of the same text or as turns; they belong to the prompt.
 
     >>> row = {"instruction": "Add.", "input": "2, 2", "output": "4"}
     >>> Alpaca(type="alpaca", render="chat").to_example(row)["prompt"]
@@ -42,16 +42,13 @@ class Alpaca(Format):
     output_column: str = "output"
     """Column that holds the output to learn."""
     system_column: str = "system"
-    """Column with a system prompt, used with `render: chat`; rows may lack it."""
+    """Column with a system prompt; rows may lack it."""
+    history_column: str = "history"
+    """Column with earlier exchanges, a list of [instruction, answer]; rows may lack it."""
 
     shape: ClassVar[Shape] = "prompt_completion"
     rank: ClassVar[int] = 40
-    when_recognised: ClassVar[Mapping[str, Any]] = {"render": "chat"}
     snippet: ClassVar[str] = "format: {type: alpaca, render: chat}"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.instruction_column, self.output_column)
 
     def to_example(self, row: Row) -> Example:
         instruction = require_text(row, self.instruction_column)
@@ -61,16 +58,33 @@ class Alpaca(Format):
                 "empty-completion", f"has an empty text in column `{self.output_column}`"
             )
         given = self._optional(row, self.input_column)
+        system = self._optional(row, self.system_column)
+        history = self._history(row)
         if self.render == "text":
-            prompt = (_WITH_INPUT if given else _WITHOUT_INPUT).format(
-                instruction=instruction, input=given
-            )
-            return {"prompt": prompt, "completion": output}
+            return {"prompt": _as_text(instruction, given, system, history), "completion": output}
+        messages: list[Message] = [{"role": "system", "content": system}] if system else []
+        for question, answer in history:
+            messages.append({"role": "user", "content": question})
+            messages.append({"role": "assistant", "content": answer})
         user = f"{instruction}\n\n{given}" if given else instruction
-        messages: list[Message] = [{"role": "user", "content": user}]
-        if system := self._optional(row, self.system_column):
-            messages.insert(0, {"role": "system", "content": system})
+        messages.append({"role": "user", "content": user})
         return {"prompt": messages, "completion": [{"role": "assistant", "content": output}]}
+
+    def _history(self, row: Row) -> list[tuple[str, str]]:
+        value = row.get(self.history_column)
+        pairs = value if isinstance(value, list | tuple) else []
+        whole = all(
+            isinstance(pair, list | tuple)
+            and len(pair) == 2
+            and all(isinstance(text, str) for text in pair)
+            for pair in pairs
+        )
+        if not whole or (value is not None and pairs is not value):
+            raise RowProblem(
+                "not-a-history",
+                f"has no list of [instruction, answer] in column `{self.history_column}`",
+            )
+        return [(question, answer) for question, answer in pairs]
 
     @staticmethod
     def _optional(row: Row, column: str) -> str:
@@ -82,6 +96,33 @@ class Alpaca(Format):
 
     @classmethod
     def recognises(cls, row: Row) -> str | None:
-        if isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str):
-            return "there are columns `instruction` and `output`"
-        return None
+        output = _output(row)
+        if output is None or not isinstance(row.get("instruction"), str):
+            return None
+        return f"there are columns `instruction` and `{output}`"
+
+    @classmethod
+    def recognised_options(cls, row: Row) -> Mapping[str, Any]:
+        options = {"render": "chat", "output_column": _output(row) or "output"}
+        # Dolly's name for the input.
+        return options | ({"input_column": "context"} if _is_dolly(row) else {})
+
+
+def _output(row: Row) -> str | None:
+    columns = ("output", "response")
+    return next((column for column in columns if isinstance(row.get(column), str)), None)
+
+
+def _is_dolly(row: Row) -> bool:
+    return "input" not in row and isinstance(row.get("context"), str)
+
+
+def _as_text(instruction: str, given: str, system: str, history: list[tuple[str, str]]) -> str:
+    opening = system or (_WITH_INPUT if given else _WITHOUT_INPUT)
+    earlier = [f"{_block(question, '')}{answer}\n\n" for question, answer in history]
+    return f"{opening}\n\n{''.join(earlier)}{_block(instruction, given)}"
+
+
+def _block(instruction: str, given: str) -> str:
+    middle = f"### Input:\n{given}\n\n" if given else ""
+    return f"### Instruction:\n{instruction}\n\n{middle}### Response:\n"

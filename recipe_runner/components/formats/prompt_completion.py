@@ -1,18 +1,19 @@
 """A prompt and its completion, as texts or as messages."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from recipe_runner.components.format import Example, Format, require_column
-from recipe_runner.components.formats.messages import conversation
+from recipe_runner.components.chat import ChatFormat
+from recipe_runner.components.format import Example, require_column
 from recipe_runner.plan import Shape
 from recipe_runner.rows import Row, RowProblem
 
 
-class PromptCompletion(Format):
+class PromptCompletion(ChatFormat):
     """Rows with a prompt and the completion to learn; the prompt does not train.
 
     Both are texts, which are joined as they are, or both are lists of messages,
-    which go through the chat template.
+    which go through the chat template; a completion may be a single message.
 
     >>> PromptCompletion(type="prompt_completion").to_example(
     ...     {"prompt": "2 + 2 =", "completion": " 4"}
@@ -30,10 +31,6 @@ class PromptCompletion(Format):
     rank: ClassVar[int] = 20
     snippet: ClassVar[str] = "format: prompt_completion"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.prompt_column, self.completion_column)
-
     def to_example(self, row: Row) -> Example:
         prompt = require_column(row, self.prompt_column)
         completion = require_column(row, self.completion_column)
@@ -47,10 +44,13 @@ class PromptCompletion(Format):
                 "empty-completion", f"has an empty completion in column `{self.completion_column}`"
             )
         if isinstance(prompt, str):
-            return {"prompt": prompt, "completion": completion}
+            self.refuse_images(row)
+            return {"prompt": prompt, "completion": completion, **self.beside(row)}
+        answer = [completion] if isinstance(completion, Mapping) else completion
         return {
-            "prompt": conversation(prompt, self.prompt_column),
-            "completion": conversation(completion, self.completion_column),
+            "prompt": self.with_images(row, self.conversation(prompt, self.prompt_column)),
+            "completion": self.conversation(answer, self.completion_column),
+            **self.beside(row),
         }
 
     @classmethod

@@ -25,10 +25,6 @@ class Text(Format):
     rank: ClassVar[int] = 90
     snippet: ClassVar[str] = "format: text"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.text_column,)
-
     def to_example(self, row: Row) -> Example:
         text = require_text(row, self.text_column)
         if not text:

@@ -1,20 +1,24 @@
-"""Formats turn rows into examples, and say what is wrong with rows that do not fit."""
+"""Formats turn rows into examples: what each row becomes, exactly."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
 import pkgutil
-from typing import Any
 
 import pytest
 
 from recipe_runner.components import formats
-from recipe_runner.components.base import create, discover
-from recipe_runner.components.format import Format, untrainable
-from recipe_runner.rows import RowProblem
+from tests.formats import (
+    ANSWERED,
+    ASKED,
+    PACKAGE,
+    Rows,
+    example,
+    said,
+    shared,
+)
 
-PACKAGE = "recipe_runner.components.formats"
 MODULES = [info.name for info in pkgutil.iter_modules(formats.__path__)]
 
 
@@ -25,108 +29,165 @@ def test_the_rows_in_the_docstring(name: str) -> None:
     assert result.failed == 0
 
 
-def chat(*turns: tuple[str, Any]) -> dict[str, Any]:
-    return {"messages": [{"role": role, "content": content} for role, content in turns]}
-
-
-def shared(*turns: tuple[str, Any]) -> dict[str, Any]:
-    return {"conversations": [{"from": role, "value": content} for role, content in turns]}
-
-
-@pytest.mark.parametrize(
-    ("options", "row", "reason"),
-    [
-        ({"type": "messages"}, {"text": "a"}, "missing-column"),
-        ({"type": "messages"}, {"messages": None}, "null-column"),
-        ({"type": "messages"}, {"messages": "hi"}, "not-a-list"),
-        ({"type": "messages"}, {"messages": []}, "empty-conversation"),
-        ({"type": "messages"}, {"messages": ["hi"]}, "message-without-role"),
-        ({"type": "messages"}, {"messages": [{"role": "user"}]}, "message-without-content"),
-        ({"type": "messages"}, chat(("user", 3)), "not-text"),
-        ({"type": "messages"}, {**chat(("user", "a")), "tools": 5}, "not-a-list"),
-        ({"type": "messages"}, {**chat(("user", "a")), "tools": '{"a": 1}'}, "not-a-list"),
-        ({"type": "messages"}, {**chat(("user", "a")), "tools": "search"}, "tools-not-json"),
-        (
-            {"type": "sharegpt"},
-            {"conversations": [{"from": ["human"], "value": "a"}]},
-            "message-without-role",
-        ),
-        (
-            {"type": "alpaca", "render": "text"},
-            {"instruction": "a", "input": 5, "output": "b"},
-            "not-text",
-        ),
-        ({"type": "sharegpt"}, {"conversations": []}, "empty-conversation"),
-        ({"type": "sharegpt"}, {"conversations": [{"value": "a"}]}, "message-without-role"),
-        ({"type": "sharegpt"}, shared(("narrator", "a")), "unknown-role"),
-        ({"type": "sharegpt"}, shared(("human", None)), "message-without-content"),
-        ({"type": "prompt_completion"}, {"prompt": "a"}, "missing-column"),
-        ({"type": "prompt_completion"}, {"prompt": "a", "completion": []}, "mixed-prompt"),
-        ({"type": "prompt_completion"}, {"prompt": "a", "completion": ""}, "empty-completion"),
-        ({"type": "text"}, {"text": ""}, "empty-text"),
-        ({"type": "text"}, {"text": 3}, "not-text"),
-        ({"type": "alpaca", "render": "chat"}, {"instruction": "a"}, "missing-column"),
-        (
-            {"type": "alpaca", "render": "chat"},
-            {"instruction": "a", "output": ""},
-            "empty-completion",
-        ),
-    ],
+HEAD = (
+    "Below is an instruction that describes a task. "
+    "Write a response that appropriately completes the request.\n\n"
 )
-def test_rows_that_do_not_fit(options: dict[str, Any], row: dict[str, Any], reason: str) -> None:
-    with pytest.raises(RowProblem) as caught:
-        create(PACKAGE, options).to_example(row)
-    assert caught.value.reason == reason
+ADD = {"instruction": "Add.", "output": "4"}
+OTHERS: dict[str, tuple[Rows | str, Rows, Rows]] = {
+    "alpaca: text with a system prompt and earlier exchanges": (
+        {"type": "alpaca", "render": "text"},
+        {**ADD, "system": "Be brief.", "history": [["Hi", "Hello"]]},
+        {
+            "prompt": "Be brief.\n\n### Instruction:\nHi\n\n### Response:\nHello\n\n"
+            "### Instruction:\nAdd.\n\n### Response:\n",
+            "completion": "4",
+        },
+    ),
+    "alpaca: text alone": (
+        {"type": "alpaca", "render": "text"},
+        {**ADD, "input": None, "history": []},
+        {"prompt": f"{HEAD}### Instruction:\nAdd.\n\n### Response:\n", "completion": "4"},
+    ),
+    "alpaca: chat with a system prompt and earlier exchanges": (
+        {"type": "alpaca", "render": "chat"},
+        {**ADD, "input": "2, 2", "system": "Be brief.", "history": [["Hi", "Hello"]]},
+        {
+            "prompt": said(
+                ("system", "Be brief."),
+                ("user", "Hi"),
+                ("assistant", "Hello"),
+                ("user", "Add.\n\n2, 2"),
+            ),
+            "completion": said(("assistant", "4")),
+        },
+    ),
+    "prompt_completion: messages and tools": (
+        "prompt_completion",
+        {"prompt": [ASKED], "completion": ANSWERED, "tools": [{"name": "f"}]},
+        {"prompt": [ASKED], "completion": [ANSWERED], "tools": [{"name": "f"}]},
+    ),
+    "prompt_completion: turns of ShareGPT": (
+        "prompt_completion",
+        {
+            "prompt": [{"from": "human", "value": "a"}],
+            "completion": [{"from": "gpt", "value": "b"}],
+        },
+        {"prompt": [ASKED], "completion": [ANSWERED]},
+    ),
+    "template: a text": (
+        {"type": "template", "text": "{{{a}}} {b}"},
+        {"a": "x", "b": 1.5},
+        {"text": "{x} 1.5"},
+    ),
+    "template: turns": (
+        {
+            "type": "template",
+            "render": "chat",
+            "system": "Be brief.",
+            "prompt": "{q}",
+            "completion": "{a}",
+        },
+        {"q": "a", "a": "b"},
+        {"prompt": said(("system", "Be brief."), ("user", "a")), "completion": [ANSWERED]},
+    ),
+    "template: a prompt alone": (
+        {"type": "template", "render": "chat", "prompt": "{q}"},
+        {"q": "a"},
+        {"prompt": [ASKED]},
+    ),
+    "template: Jinja": (
+        {
+            "type": "template",
+            "syntax": "jinja",
+            "prompt": "{% if row['my context'] %}\n{{ row['my context'] }}\n{% endif %}\n{{ q }}",
+            "completion": "{% for x in a %}{{ x | upper }}{{ '' if loop.last else ', ' }}{% endfor %}",
+        },
+        {"q": "é<", "a": ["x", "y"], "my context": "c"},
+        {"prompt": "c\né<", "completion": "X, Y"},
+    ),
+    "tokenized: without labels": ("tokenized", {"input_ids": [1, 2]}, {"input_ids": [1, 2]}),
+    "tokenized: with the masks of TRL": (
+        "tokenized",
+        {"input_ids": [1, 2, 3], "completion_mask": [0, 1, 1], "assistant_masks": [0, 0, 1]},
+        {"input_ids": [1, 2, 3], "labels": [-100, -100, 3]},
+    ),
+    "tokenized: own columns": (
+        {"type": "tokenized", "input_ids_column": "ids", "labels_column": "to_learn"},
+        {"ids": [1, 2], "to_learn": [-100, 2], "attention_mask": [1, 1]},
+        {"input_ids": [1, 2], "labels": [-100, 2]},
+    ),
+    "segments: axolotl's keys": (
+        {"type": "segments", "train_key": "label"},
+        {"segments": [{"text": "a", "label": 0}, {"text": "b", "label": True}]},
+        {"segments": [{"text": "a", "train": False}, {"text": "b", "train": True}]},
+    ),
+    "preference: answers of LLaMA-Factory": (
+        {"type": "preference", "prompt_column": "conversations"},
+        {
+            **shared(("human", "a")),
+            "chosen": {"from": "gpt", "value": "b"},
+            "rejected": {"from": "gpt", "value": "c"},
+        },
+        {"prompt": [ASKED], "chosen": [ANSWERED], "rejected": said(("assistant", "c"))},
+    ),
+    "preference: without a prompt": (
+        "preference",
+        {"chosen": [ASKED, ANSWERED], "rejected": said(("user", "a"), ("assistant", "c"))},
+        {"chosen": [ASKED, ANSWERED], "rejected": said(("user", "a"), ("assistant", "c"))},
+    ),
+    "preference: a prompt that the answers repeat": (
+        "preference",
+        {
+            "prompt": "a",
+            "chosen": [ASKED, ANSWERED],
+            "rejected": said(("user", "a"), ("assistant", "c")),
+            "margin": 2,
+        },
+        {
+            "chosen": [ASKED, ANSWERED],
+            "rejected": said(("user", "a"), ("assistant", "c")),
+            "margin": 2.0,
+        },
+    ),
+    "unpaired_preference: a table's truth value": (
+        "unpaired_preference",
+        {"prompt": "a", "completion": "b", "label": "False"},
+        {"prompt": "a", "completion": "b", "label": False},
+    ),
+    "unpaired_preference: one conversation": (
+        {
+            "type": "unpaired_preference",
+            "conversation_column": "messages",
+            "label_column": "kto_tag",
+        },
+        {"messages": [ASKED, ANSWERED], "kto_tag": True},
+        {"prompt": [ASKED], "completion": [ANSWERED], "label": True},
+    ),
+    "stepwise": (
+        "stepwise",
+        {"prompt": "a", "completions": ["b", "c"], "labels": [1, 0]},
+        {"prompt": "a", "completions": ["b", "c"], "labels": [True, False]},
+    ),
+    "prompt: a text": ("prompt", {"prompt": "a", "answer": "b"}, {"prompt": "a"}),
+}
 
 
-@pytest.mark.parametrize(
-    ("row", "wanted"),
-    [
-        (chat(("user", "a"), ("assistant", "b")), "messages"),
-        (shared(("human", "a"), ("gpt", "b")), "sharegpt"),
-        ({"prompt": "a", "completion": "b"}, "prompt_completion"),
-        ({"instruction": "a", "output": "b"}, "alpaca"),
-        ({"text": "a"}, "text"),
-        ({"messages": [{"role": "user", "content": "a"}], "text": "a"}, "messages"),
-        ({"prompt": "a", "completion": "b", "text": "ab"}, "prompt_completion"),
-        ({"body": "a"}, None),
-    ],
-)
-def test_columns_tell_the_format(row: dict[str, Any], wanted: str | None) -> None:
-    kinds = [kind for kind in discover(PACKAGE).values() if issubclass(kind, Format)]
-    fitting = [k for k in sorted(kinds, key=lambda k: k.rank) if k.recognises(row) is not None]
-    assert (fitting[0].type_name() if fitting else None) == wanted
-
-
-def test_ranks_are_not_shared() -> None:
-    ranks = [kind.rank for kind in discover(PACKAGE).values() if issubclass(kind, Format)]
-    assert len(ranks) == len(set(ranks))
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_formats(case: str) -> None:
+    options, row, wanted = OTHERS[case]
+    made = example(options, row)
+    assert made == wanted
+    kinds = {key: type(value) for key, value in wanted.items()}
+    assert {key: type(value) for key, value in made.items()} == kinds  # True is not 1
 
 
 def test_alpaca_as_text_is_the_published_prompt() -> None:
     # https://github.com/tatsu-lab/stanford_alpaca, "Data Release".
     row = {"instruction": "Add.", "input": "2, 2", "output": "4"}
-    example = create(PACKAGE, {"type": "alpaca", "render": "text"}).to_example(row)
-    assert example["prompt"].endswith(
-        "### Instruction:\nAdd.\n\n### Input:\n2, 2\n\n### Response:\n"
-    )
-    assert example["completion"] == "4"
-
-
-@pytest.mark.parametrize(
-    ("turns", "trains"),
-    [
-        ((("user", "a"),), False),
-        ((("user", "a"), ("assistant", "")), False),
-        ((("user", "a"), ("assistant", "b")), True),
-    ],
-)
-def test_a_conversation_needs_an_answer(turns: tuple[tuple[str, str], ...], trains: bool) -> None:
-    example = create(PACKAGE, {"type": "messages"}).to_example(chat(*turns))
-    assert (untrainable(example, "turns") is None) is trains
-
-
-@pytest.mark.parametrize("tools", [[{"name": "search"}], '[{"name": "search"}]'])
-def test_tools_may_be_json_text(tools: object) -> None:
-    row = {**chat(("user", "a")), "tools": tools}
-    assert create(PACKAGE, {"type": "messages"}).to_example(row)["tools"] == [{"name": "search"}]
+    assert example({"type": "alpaca", "render": "text"}, row) == {
+        "prompt": "Below is an instruction that describes a task, paired with an input that provides "
+        "further context. Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\nAdd.\n\n### Input:\n2, 2\n\n### Response:\n",
+        "completion": "4",
+    }
