@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from recipe_runner.diagnostics import Code, Diagnostic, DiagnosticError, Place, Position, Span
 from recipe_runner.rows.codes.files import MALFORMED_ROW, TRUNCATED_FILE
 from recipe_runner.rows.lines import JsonRows
+from recipe_runner.rows.packed import Opener, plain
 from recipe_runner.rows.row import Chunk, Located, RowProblem, Where
 
 _BLOCK = 1 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def is_array(file: str) -> bool:
+def is_array(file: str, opener: Opener = plain) -> bool:
     """True where the first character of the file, white space aside, opens an array."""
-    with Path(file).open("rb") as handle:
+    with opener(file) as handle:
         start = handle.read(4096)
     return start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
 
 
-def unpack(file: str, target: Path) -> None:
+def unpack(file: str, target: Path, shown: str) -> None:
     """Write each element as `<its line number><tab><its JSON>` on a line of its own.
 
+    Diagnostics name the file `shown`.
     Reports RR402 where an element is no JSON, RR403 where the array does not end:
     after such a place nothing in the file can be told apart.
     """
-    with (
-        Path(file).open(encoding="utf-8-sig", newline="") as source,
-        target.open("w", encoding="utf-8") as lines,
-    ):
-        for line, value in _Elements(source, file):
+    with plain(file) as handle, target.open("w", encoding="utf-8") as lines:
+        for line, value in _Elements(_text(handle), shown):
             lines.write(f"{line}\t{json.dumps(value, ensure_ascii=False)}\n")
 
 
@@ -47,7 +47,7 @@ class ArrayRows:
     """
 
     def __init__(self, files: Sequence[str], limit: int | None = None) -> None:
-        self._rows = list(islice(self._read(files), limit))
+        self._rows = list(islice(elements(files), limit))
         self.chunks = [Chunk(0, len(self._rows))] if self._rows else []
 
     def __len__(self) -> int:
@@ -56,27 +56,32 @@ class ArrayRows:
     def read(self, chunk: Chunk) -> Iterator[Located]:
         return iter(self._rows[chunk.start : chunk.stop])
 
-    def _read(self, files: Sequence[str]) -> Iterator[Located]:
-        number = 0
-        for file in files:
-            for line, value in _values(file):
-                number += 1
-                where = Where(number, file, line)
-                if isinstance(value, Mapping | RowProblem):
-                    yield where, value
-                else:
-                    kind = type(value).__name__
-                    yield where, RowProblem("not-an-object", f"holds a {kind}, not an object")
+
+def elements(files: Sequence[str], opener: Opener = plain) -> Iterator[Located]:
+    """The elements of arrays, one after the other; other files among them are read as lines."""
+    number = 0
+    for file in files:
+        for line, value in _values(file, opener):
+            number += 1
+            where = Where(number, file, line)
+            if isinstance(value, Mapping | RowProblem):
+                yield where, value
+            else:
+                kind = type(value).__name__
+                yield where, RowProblem("not-an-object", f"holds a {kind}, not an object")
 
 
-def _values(file: str) -> Iterator[tuple[int, object]]:
-    if not is_array(file):
-        lines = JsonRows([file])
-        for chunk in lines.chunks:
-            yield from ((where.line or 1, row) for where, row in lines.read(chunk))
+def _values(file: str, opener: Opener) -> Iterator[tuple[int, object]]:
+    if not is_array(file, opener):
+        lines = JsonRows([file], max_chunks=0, opener=opener)
+        yield from ((where.line or 1, row) for where, row in lines.walk())
         return
-    with Path(file).open(encoding="utf-8-sig", newline="") as source:
-        yield from _Elements(source, file)
+    with opener(file) as handle:
+        yield from _Elements(_text(handle), file)
+
+
+def _text(handle: BinaryIO) -> TextIO:
+    return io.TextIOWrapper(handle, encoding="utf-8-sig", newline="")
 
 
 class _Elements:

@@ -13,12 +13,12 @@ import csv
 import json
 import sys
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from recipe_runner.rows.packed import Opener, go_to, kind_of, plain
 from recipe_runner.rows.row import CHUNK_BYTES, CHUNK_ROWS, Chunk, Located, RowProblem, Where
 
 _BOM = b"\xef\xbb\xbf"
@@ -39,10 +39,13 @@ class LineRows:
     """Rows of text files that begin at some byte of some line. Blank lines are no rows.
 
     With `max_chunks`, only the first chunks are indexed, and the length counts their rows.
+    `shown` maps a file that was unpacked to the one that the user knows.
     """
 
     files: Sequence[str]
     max_chunks: int | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
+    opener: Opener = plain
     chunks: list[Chunk] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,28 +56,44 @@ class LineRows:
         return self.chunks[-1].stop if self.chunks else 0
 
     def read(self, chunk: Chunk) -> Iterator[Located]:
-        with Path(chunk.file).open("rb") as handle:
-            handle.seek(chunk.offset)
-            records = islice(self._records(handle, chunk.line), chunk.stop - chunk.start)
+        file = self._shown(chunk.file)
+        with self.opener(chunk.file) as handle:
+            go_to(handle, chunk.offset)
+            records = islice(
+                self._records(handle, file, chunk.line, chunk.offset), chunk.stop - chunk.start
+            )
             for number, raw in enumerate(records, chunk.start + 1):
-                yield self._row(raw, Where(number, self._shown(chunk.file), raw.line))
+                yield self._row(raw, Where(number, file, raw.line))
+
+    def walk(self) -> Iterator[Located]:
+        """All rows in one pass, of files that need not be indexed (`max_chunks=0`)."""
+        row = 0
+        for name in self.files:
+            file = self._shown(name)
+            with self.opener(name) as handle:
+                line, offset = self._begin(handle, file)
+                for raw in self._records(handle, file, line, offset):
+                    row += 1
+                    yield self._row(raw, Where(row, file, raw.line))
 
     @abstractmethod
     def _row(self, raw: Raw, where: Where) -> Located:
         """Understand one record."""
 
-    def _begin(self, handle: BinaryIO) -> int:
-        """Move to the first record; returns the number of its line."""
-        if handle.read(len(_BOM)) != _BOM:
-            handle.seek(0)
-        return 1
+    def _begin(self, handle: BinaryIO, file: str) -> tuple[int, int]:
+        """Move to the first record; returns the number of its line and its offset."""
+        return 1, _skip_mark(handle)
 
     def _shown(self, file: str) -> str:
-        """The file that the user knows."""
-        return file
+        return self.shown.get(file, file)
 
-    def _records(self, handle: BinaryIO, line: int) -> Iterator[Raw]:
-        offset = handle.tell()
+    def _records(
+        self,
+        handle: BinaryIO,
+        file: str,
+        line: int,
+        offset: int,
+    ) -> Iterator[Raw]:
         for number, text in enumerate(handle, line):
             if not text.isspace():
                 yield Raw(number, offset, text)
@@ -83,10 +102,10 @@ class LineRows:
     def _index(self) -> Iterator[Chunk]:
         row = 0
         for file in self.files:
-            with Path(file).open("rb") as handle:
-                line = self._begin(handle)
-                first, start = Raw(line, handle.tell(), None), row
-                for raw in self._records(handle, line):
+            with self.opener(file) as handle:
+                line, offset = self._begin(handle, self._shown(file))
+                first, start = Raw(line, offset, None), row
+                for raw in self._records(handle, self._shown(file), line, offset):
                     if row - start >= CHUNK_ROWS or raw.offset - first.offset >= CHUNK_BYTES:
                         yield Chunk(start, row, file, first.offset, first.line)
                         first, start = raw, row
@@ -109,18 +128,15 @@ class TextRows(LineRows):
 class JsonRows(LineRows):
     """JSON lines: one object a line.
 
-    `unpacked` maps a file that `array.unpack` wrote to the file it was made from; its
-    lines begin with the line number in that file and a tab.
+    `numbered` are files, as shown, whose lines `array.unpack` wrote: they begin with the
+    line number in the array and a tab.
     """
 
-    unpacked: dict[str, str] = field(default_factory=dict)
-
-    def _shown(self, file: str) -> str:
-        return self.unpacked.get(file, file)
+    numbered: frozenset[str] = frozenset()
 
     def _row(self, raw: Raw, where: Where) -> Located:
         text = raw.value
-        if where.file in self.unpacked.values():
+        if where.file in self.numbered:
             line, _, text = text.partition(b"\t")
             where = where._replace(line=int(line))
         try:
@@ -148,22 +164,18 @@ class CsvRows(LineRows):
 
     headers: dict[str, list[str]] = field(init=False, default_factory=dict)
 
-    def _begin(self, handle: BinaryIO) -> int:
-        lines = _CountedLines(handle, super()._begin(handle))
-        for values in csv.reader(lines, delimiter=self._delimiter(handle.name)):
+    def _begin(self, handle: BinaryIO, file: str) -> tuple[int, int]:
+        lines = _CountedLines(handle, 1, _skip_mark(handle))
+        for values in csv.reader(lines, delimiter=_delimiter(file)):
             if values:
-                self.headers[handle.name] = values
+                self.headers[file] = values
                 break
-        handle.seek(lines.offset)
-        return lines.line
+        return lines.line, lines.offset
 
-    def _delimiter(self, file: str) -> str:
-        return "\t" if file.lower().endswith(".tsv") else ","
-
-    def _records(self, handle: BinaryIO, line: int) -> Iterator[Raw]:
+    def _records(self, handle: BinaryIO, file: str, line: int, offset: int) -> Iterator[Raw]:
         csv.field_size_limit(sys.maxsize)
-        lines = _CountedLines(handle, line)
-        reader = csv.reader(lines, delimiter=self._delimiter(handle.name), strict=True)
+        lines = _CountedLines(handle, line, offset)
+        reader = csv.reader(lines, delimiter=_delimiter(file), strict=True)
         while True:
             start, offset = lines.line, lines.offset
             try:
@@ -197,14 +209,26 @@ class _CountedLines(Iterable[str]):
     Bytes that are not UTF-8 become surrogates: an error in here would end the reader.
     """
 
-    def __init__(self, handle: BinaryIO, line: int) -> None:
-        self.handle, self.line, self.offset = handle, line, handle.tell()
+    def __init__(self, handle: BinaryIO, line: int, offset: int) -> None:
+        self.handle, self.line, self.offset = handle, line, offset
 
     def __iter__(self) -> Iterator[str]:
         for text in self.handle:
             self.offset += len(text)
             self.line += 1
             yield text.decode("utf-8", "surrogateescape")
+
+
+def _delimiter(file: str) -> str:
+    return "\t" if kind_of(file) == ".tsv" else ","
+
+
+def _skip_mark(handle: BinaryIO) -> int:
+    """Skip a byte order mark; returns how many bytes it has."""
+    # Every reader of `packed` can look ahead; some cannot go back.
+    if handle.peek(len(_BOM))[: len(_BOM)] != _BOM:  # type: ignore[attr-defined]
+        return 0
+    return len(handle.read(len(_BOM)))
 
 
 def _is_text(value: Any) -> bool:

@@ -127,5 +127,139 @@ OUTPUT_DISK_FULL = Code(
     Choose a folder on a disk with room, or lower `training.save_total_limit`.
     """,
 )
+ADDRESS_NOT_USABLE = Code(
+    "RR437",
+    "address-not-usable",
+    """
+    ## What it means
 
-CODES = (MODEL_NOT_FOUND, TEMPLATE_NOT_FOUND, OUTPUT_NOT_WRITABLE, OUTPUT_DISK_FULL)
+    A data set is named by an address that files cannot be fetched from: its scheme is
+    unknown, or it is plain HTTP to another machine.
+
+    ## Why it matters
+
+    Over plain HTTP anybody on the way can read and change the rows that the model learns
+    from. It is allowed for this machine itself, `http://localhost`.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: {path: "http://example.com/chat.jsonl", format: messages}}  # <- RR437
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: {path: "https://example.com/chat.jsonl", format: messages}}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """,
+)
+SECRET_IN_RECIPE = Code(
+    "RR438",
+    "secret-in-recipe",
+    """
+    ## What it means
+
+    The address of a data set carries a password, a token or a signature.
+
+    ## Why it matters
+
+    Recipes are committed, shared and copied into every run directory, and so is whatever
+    they hold.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data:
+      train:
+        path: "postgresql://ada:lovelace@db/rows"  # <- RR438
+        source: {type: sql, query: SELECT prompt FROM pairs}
+        format: text
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    Name an environment variable that holds the address.
+    Stores of files read their keys from the environment on their own.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data:
+      train:
+        path: env:ROWS_DATABASE
+        source: {type: sql, query: SELECT prompt FROM pairs}
+        format: text
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """,
+)
+
+GOLDEN_UNREADABLE = Code(
+    "RR454",
+    "golden-unreadable",
+    """
+    ## What it means
+
+    The file of golden rows beside the recipe is not what `recipe-run preview --golden`
+    writes: it was edited, or a merge left its marks in it.
+
+    ## Why it matters
+
+    It is there to be compared with, and cannot be.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ```json recipe.golden.json
+    <<<<<<< HEAD
+    ```
+
+    ## Instead
+
+    Take it from version control again, or remove it and write it with
+    `recipe-run preview recipe.yaml --golden`.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ```json recipe.golden.json
+    {"version": 1, "made_with": {}, "depends_on": {}, "rows": []}
+    ```
+    """,
+)
+
+CODES = (
+    MODEL_NOT_FOUND,
+    TEMPLATE_NOT_FOUND,
+    OUTPUT_NOT_WRITABLE,
+    OUTPUT_DISK_FULL,
+    ADDRESS_NOT_USABLE,
+    SECRET_IN_RECIPE,
+    GOLDEN_UNREADABLE,
+)

@@ -19,11 +19,17 @@ from recipe_runner.components.source import Source
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.recipe.sections import SourceSpec
 from recipe_runner.rows import Located, Row, RowProblem
+from recipe_runner.rows.address import is_address
 from recipe_runner.rows.codes.files import DATA_NOT_FOUND
+from recipe_runner.rows.packed import is_packed, kind_of
+from recipe_runner.survey.address import database, remote_file
 from recipe_runner.survey.paths import UnusablePathError, located, matching
 
 COUNTED_BYTES = 64 << 20
 """Data up to this size together are counted to the last row."""
+
+_UNPACKED = 8
+"""How many times as large compressed text is taken to be once it is unpacked."""
 
 HEAD_CHUNKS = 1
 """Of those chunks (of 1,000 rows at most) all rows are read; of the others the very last one."""
@@ -38,7 +44,8 @@ _RELATIVE = "paths are relative to the recipe's folder"
 class SourceFacts:
     """One data set as found; equal only to itself, so that what is judged of it can be kept.
 
-    `files` are absolute and sorted, empty for a hub data set. `rows` counts all rows
+    `files` are absolute and sorted, empty for a hub data set, and a single address where the
+    rows are elsewhere. `rows` counts all rows
     where the data is not too large, `sample` holds those that were read, with their
     places; both are None and empty where reading needs the datasets library.
     """
@@ -59,17 +66,22 @@ def survey_source(
 ) -> SourceFacts:
     """Look at one data set. Reports RR401 at `place`, and what is wrong with a file as a whole."""
     kinds: Mapping[str, type[Source]] = discover("recipe_runner.components.sources")  # type: ignore[assignment]
-    if isinstance(spec.source, Source) and spec.source.builder is None:
-        return SourceFacts(loader=spec.source.type)
+    stated = spec.source if isinstance(spec.source, Source) else None
+    if stated is not None and stated.builder is None:
+        return SourceFacts(loader=stated.type)
+    if stated is not None and stated.connects:
+        return SourceFacts(stated.type, (database(spec.path, base, place),))
     suffixes = {s: kind for kind in kinds.values() for s in kind.suffixes}
+    if is_address(spec.path):
+        return SourceFacts(remote_file(spec.path, stated, suffixes, place), (spec.path,))
     files = _files(spec, base, suffixes, place)
     if files is None:
         hub = next(name for name, kind in kinds.items() if kind.builder is None)
         return SourceFacts(loader=hub)
-    if isinstance(spec.source, Source):
-        source = spec.source
+    if stated is not None:
+        source = stated
     else:
-        first = {suffixes[s]: f for f in reversed(files) if (s := _suffix(f)) in suffixes}
+        first = {suffixes[kind_of(f.name)]: f for f in reversed(files) if _is_data(f, suffixes)}
         if len(first) > 1:
             raise DiagnosticError(_several_kinds(spec, first, place))
         kind = next(iter(first), None)
@@ -80,7 +92,7 @@ def survey_source(
 
 
 def _files(
-    spec: SourceSpec, base: Path, suffixes: Mapping[str, object], place: Place
+    spec: SourceSpec, base: Path, suffixes: Mapping[str, type[Source]], place: Place
 ) -> list[Path] | None:
     """The local files that a path means, or None where it is a hub id."""
     try:
@@ -94,7 +106,7 @@ def _files(
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = sorted(f for f in path.rglob("*") if f.is_file() and _suffix(f) in suffixes)
+        found = sorted(f for f in path.rglob("*") if f.is_file() and _is_data(f, suffixes))
         if found:
             return found
         raise DiagnosticError(
@@ -106,13 +118,14 @@ def _files(
         raise DiagnosticError(
             _missing(spec, f"no file matches `{spec.path}` in `{base}`", path, place)
         )
-    if _HUB_ID.fullmatch(spec.path) and _suffix(path) not in suffixes:
+    if _HUB_ID.fullmatch(spec.path) and kind_of(path.name) not in suffixes:
         return None
     raise DiagnosticError(_missing(spec, f"there is no file `{path}`", path, place))
 
 
-def _suffix(path: Path) -> str:
-    return path.suffix.lower()
+def _is_data(path: Path, suffixes: Mapping[str, type[Source]]) -> bool:
+    kind = suffixes.get(kind_of(path.name))
+    return kind is not None and (kind.may_be_packed or not is_packed(path.name))
 
 
 def _missing(spec: SourceSpec, finding: str, wanted: Path, place: Place) -> Diagnostic:
@@ -173,7 +186,11 @@ def _read_once(
     all_rows: bool,
 ) -> SourceFacts:
     """The same files are read once for all recipes of a command that name them."""
-    counted = all_rows or sum(size for _, size, _ in stamps) <= COUNTED_BYTES
+    sizes = (
+        size * _UNPACKED if is_packed(file) else size
+        for file, (_, size, _) in zip(files, stamps, strict=True)
+    )
+    counted = all_rows or sum(sizes) <= COUNTED_BYTES
     rows = source.rows(files, max_chunks=None if counted else HEAD_CHUNKS)
     if rows is None:
         return SourceFacts(loader=source.type, files=files)

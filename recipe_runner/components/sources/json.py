@@ -1,12 +1,13 @@
 """JSON and JSON lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from recipe_runner.components.source import Source
-from recipe_runner.rows import JsonRows, Rows
-from recipe_runner.rows.array import ArrayRows, is_array, unpack
+from recipe_runner.rows import JsonRows, Located, Rows
+from recipe_runner.rows.array import ArrayRows, elements, is_array, unpack
+from recipe_runner.rows.packed import Opener, can_open, unpack_all
 from recipe_runner.rows.row import CHUNK_ROWS
 
 
@@ -16,24 +17,29 @@ class Json(Source):
     type: Literal["json"]
 
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".json", ".ndjson")
+    may_be_packed: ClassVar[bool] = True
     builder: ClassVar[str | None] = "json"
     snippet: ClassVar[str] = "train: data/chat.jsonl"
 
     def rows(
         self, files: Sequence[str], *, scratch: Path | None = None, max_chunks: int | None = None
     ) -> Rows | None:
-        if not any(is_array(file) for file in files):
-            return JsonRows(files, max_chunks=max_chunks)
         if scratch is None:
-            limit = None if max_chunks is None else max_chunks * CHUNK_ROWS
-            return ArrayRows(files, limit)
-        scratch.mkdir(parents=True, exist_ok=True)
-        unpacked = {
-            str(scratch / f"{number}.lines"): file
-            for number, file in enumerate(files)
-            if is_array(file)
-        }
-        for lines, file in unpacked.items():
-            unpack(file, Path(lines))
-        made = {file: lines for lines, file in unpacked.items()}
-        return JsonRows([made.get(file, file) for file in files], max_chunks, unpacked=unpacked)
+            if not all(map(can_open, files)):
+                return None
+            if not any(map(is_array, files)):
+                return JsonRows(files, max_chunks)
+            return ArrayRows(files, None if max_chunks is None else max_chunks * CHUNK_ROWS)
+        shown: dict[str, str] = {}
+        numbered: set[str] = set()
+        for file, known in unpack_all(files, scratch).items():
+            lines = file
+            if is_array(file):
+                lines = str(scratch / f"{len(shown)}.lines")
+                unpack(file, Path(lines), known)
+                numbered.add(known)
+            shown[lines] = known
+        return JsonRows(list(shown), max_chunks, shown, numbered=frozenset(numbered))
+
+    def walk(self, files: Sequence[str], opener: Opener) -> Iterator[Located] | None:
+        return elements(files, opener)

@@ -25,19 +25,27 @@ def is_remote(source: SourcePlan) -> bool:
     return builder is None
 
 
-def open_rows(source: SourcePlan, folder: Path, *, revision: str | None, recipe: str) -> Rows:
+def open_rows(
+    source: SourcePlan, folder: Path, *, revision: str | None, recipe: str, head: bool = False
+) -> Rows:
     """The rows of `source`.
 
     JSON lines, CSV and text are read in place. Whatever has to be written to read the
     rest goes to `folder` and is needed as long as the rows are. `revision` is the commit
-    of a hub data set. Reports RR402 and RR403 (a broken JSON array), RR406, RR426, RR428.
+    of a hub data set. Reports RR402 and RR403 (a broken JSON array), RR406, RR426, RR428, RR435
+    and RR436 (compressed files).
+    With `head` the rows end after about the first thousand, and nothing is written.
     """
     rows: Rows
     if revision is not None:
         rows = TableRows(open_hub(source, revision, folder, recipe))
     else:
-        kind: Source = create(SOURCES, {"type": source.loader})
-        read = kind.rows(source.files, scratch=folder)
+        kind: Source = create(SOURCES, {"type": source.loader, **source.loader_options})
+        read = (
+            kind.rows(source.files, max_chunks=1)
+            if head
+            else kind.rows(source.files, scratch=folder)
+        )
         rows = TableRows(open_files(source, folder)) if read is None else read
     if not len(rows):
         empty = Place(source.files[0] if source.files else recipe)

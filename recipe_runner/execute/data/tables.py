@@ -28,6 +28,8 @@ class TableRows:
     chunks: Sequence[Chunk] = field(init=False)
 
     def __post_init__(self) -> None:
+        # `table.features` is a copy.
+        _leave_encoded(self.table.info.features)
         rows = len(self.table)
         self.chunks = [
             Chunk(start, min(start + CHUNK_ROWS, rows)) for start in range(0, rows, CHUNK_ROWS)
@@ -42,6 +44,19 @@ class TableRows:
             at = number - chunk.start
             row = {name: without_nulls(values[at]) for name, values in columns.items()}
             yield Where(number + 1), row
+
+
+def _leave_encoded(feature: Any) -> None:
+    """Images stay the bytes or the path that they are in the table."""
+    from datasets import Image, LargeList, List
+
+    if isinstance(feature, Image):
+        feature.decode = False
+    elif isinstance(feature, List | LargeList):
+        _leave_encoded(feature.feature)
+    elif isinstance(feature, dict | list):
+        for inner in feature.values() if isinstance(feature, dict) else feature:
+            _leave_encoded(inner)
 
 
 def open_files(source: SourcePlan, folder: Path) -> Dataset:
@@ -84,7 +99,7 @@ def open_hub(source: SourcePlan, revision: str, folder: Path, recipe: str) -> Da
             source.path,
             name=source.name,
             revision=revision,
-            data_files=list(source.files) or None,
+            data_files=source.loader_options.get("data_files"),
             split=source.split,
             cache_dir=str(folder),
         )
