@@ -13,14 +13,18 @@ from recipe_runner.rows.codes.files import (
     ROW_DOES_NOT_FIT,
     TRUNCATED_FILE,
 )
+from recipe_runner.rows.codes.images import IMAGE_TOKENS_UNALIGNED, IMAGE_UNREADABLE
 from recipe_runner.rows.codes.tokens import (
     CHAT_TEMPLATE_REFUSED,
+    CONSECUTIVE_ASSISTANT,
+    EMPTY_COMPLETION,
     MASK_UNKNOWN,
     NO_CHAT_TEMPLATE,
     NO_ROWS_LEFT,
     NO_TRAINED_TOKEN,
     NOTHING_TO_TRAIN,
     ROW_OVER_LENGTH,
+    UNKNOWN_ROLE,
 )
 from recipe_runner.rows.row import Where
 from recipe_runner.rows.tally import Faults, Tally
@@ -30,13 +34,21 @@ _CODES: Mapping[str, Code] = {
     "truncated": TRUNCATED_FILE,
     "missing-column": MISSING_COLUMN,
     "null-column": MISSING_COLUMN,
+    "unknown-role": UNKNOWN_ROLE,
+    "empty-completion": EMPTY_COMPLETION,
+    "consecutive-assistant": CONSECUTIVE_ASSISTANT,
     "no-trained-token": NO_TRAINED_TOKEN,
+    "no-trained-turn": NO_TRAINED_TOKEN,
     "no-assistant-turn": NO_TRAINED_TOKEN,
     "no-completion": NO_TRAINED_TOKEN,
     "over-length-refused": ROW_OVER_LENGTH,
     "mask-unknown": MASK_UNKNOWN,
     "template-refused": CHAT_TEMPLATE_REFUSED,
     "no-chat-template": NO_CHAT_TEMPLATE,
+    "image-missing": IMAGE_UNREADABLE,
+    "image-broken": IMAGE_UNREADABLE,
+    "image-refused": IMAGE_UNREADABLE,
+    "image-tokens-unaligned": IMAGE_TOKENS_UNALIGNED,
 }
 """The code of each reason; any other is a row that does not fit its format."""
 
@@ -50,6 +62,7 @@ _KINDS: Mapping[str, str] = {
     "empty-completion": "empty_completion",
     "consecutive-assistant": "consecutive_assistant",
     "no-trained-token": "untrainable",
+    "no-trained-turn": "untrainable",
     "no-assistant-turn": "untrainable",
     "no-completion": "untrainable",
 }
@@ -61,19 +74,33 @@ _ASKED_FOR = frozenset({"over-length"})
 _NEVER_SKIPPED = (ROW_OVER_LENGTH, NO_CHAT_TEMPLATE)
 """Codes that concern the recipe, not a bad row: `on_bad_row: drop` does not cover them."""
 
-_SKIP = "write `on_bad_row: drop` to leave such rows out"
+
+def _skip(kind: str) -> str:
+    return f"write `on_bad_row: {{{kind}: drop}}` to leave such rows out"
+
+
+_SKIP = _skip("does_not_fit")
 _HELP: Mapping[Code, str] = {
-    MALFORMED_ROW: f"repair the row, or {_SKIP}",
-    TRUNCATED_FILE: f"the file was not written to its end: fetch or write it again, or {_SKIP}",
+    MALFORMED_ROW: f"repair the row, or {_skip('unreadable')}",
+    TRUNCATED_FILE: "the file was not written to its end: fetch or write it again, or "
+    + _skip("unreadable"),
     MISSING_COLUMN: "name the format that the rows have, rename columns with `columns`, or "
-    + _SKIP,
+    + _skip("unreadable"),
     ROW_DOES_NOT_FIT: f"repair the row, or {_SKIP}",
+    UNKNOWN_ROLE: f"name the role in the format's `roles`, or {_skip('unknown_role')}",
+    EMPTY_COMPLETION: "write the answer, or `on_bad_row: {empty_completion: drop}` to leave such "
+    "rows out",
+    CONSECUTIVE_ASSISTANT: "join the two turns, or write `on_bad_row: {consecutive_assistant: "
+    "keep}` to train on both, or `drop` to leave such rows out",
     NO_TRAINED_TOKEN: f"raise `data.max_length` where rows are cut off, choose another "
-    f"`data.loss_on`, or {_SKIP}",
+    f"`data.loss_on`, or {_skip('untrainable')}",
     ROW_OVER_LENGTH: "raise `data.max_length`, or choose `data.overlong: truncate` or `drop`",
     MASK_UNKNOWN: f"use a chat template with `{{% generation %}}` markers, or `data.loss_on: all`, "
     f"or {_SKIP}",
     CHAT_TEMPLATE_REFUSED: f"repair the row, choose another `tokenizer.chat_template`, or {_SKIP}",
+    IMAGE_UNREADABLE: f"put the image where its path says, seen from the folder of the data, or {_SKIP}",
+    IMAGE_TOKENS_UNALIGNED: f"take image tokens out of the text, choose another "
+    f"`tokenizer.chat_template`, or {_SKIP}",
     NO_CHAT_TEMPLATE: "name one with `tokenizer.chat_template`, or use data that are text",
 }
 

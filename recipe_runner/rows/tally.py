@@ -46,6 +46,10 @@ class Tally:
         faults = self.faults.setdefault(problem.reason, Faults())
         faults.add(Faults(1, [(where, problem.message)]))
 
+    def keep(self, where: Where, problem: RowProblem) -> None:
+        """Count a row that is used although it is odd."""
+        self.kept.setdefault(problem.reason, Faults()).add(Faults(1, [(where, problem.message)]))
+
     def add(self, other: Tally) -> None:
         """Add the counts of the rows that follow."""
         self.read += other.read

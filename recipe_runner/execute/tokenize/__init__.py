@@ -1,10 +1,10 @@
 """Rows become tokens and labels: rendering, tokenizing and the loss mask.
 
-The label mask is right for any chat template: see `spans.py` for how it is found, `turns.py`
-for where a turn begins and ends, `masks.py` for tokens that straddle a border.
+The label mask is right for any chat template: see `spans.py` for how turns are found,
+`turns.py` for where one begins and ends, `trained.py` for which of them train,
+`masks.py` for tokens that straddle a border, `cutting.py` for rows that are too long.
 """
 
-from recipe_runner.execute.tokenize.parity import first_mismatch, trained_turn_end
 from recipe_runner.execute.tokenize.rows import RowTokenizer, tokenize_batch
 from recipe_runner.execute.tokenize.settings import IGNORED, Tokenized, TokenizeSettings
 
@@ -13,7 +13,5 @@ __all__ = [
     "RowTokenizer",
     "TokenizeSettings",
     "Tokenized",
-    "first_mismatch",
     "tokenize_batch",
-    "trained_turn_end",
 ]

@@ -30,13 +30,21 @@ _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PYTHON_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
 
+_OURS = ("train", "weight", "train_spans")
+"""What a message says of its loss; no template sees it."""
+
+
 @dataclass(frozen=True)
 class Chat:
-    """One conversation with what its template sees besides the messages."""
+    """One conversation with what its template sees besides the messages.
+
+    `given` are the same messages, with what they say of their own loss.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    given: tuple[Message, ...] = ()
 
     @classmethod
     def of(
@@ -53,18 +61,31 @@ class Chat:
                 tools = json.loads(tools)
             except json.JSONDecodeError as error:
                 raise RowProblem("tools-not-json", f"has tools that are no JSON: {error}") from None
-        present = []
+        given, shown = [], []
         for number, message in enumerate(messages, 1):
             if not isinstance(message, Mapping) or "role" not in message:
                 raise RowProblem("not-a-message", f"has no `role` in message {number}")
-            present.append({key: value for key, value in message.items() if value is not None})
+            present = {key: value for key, value in message.items() if value is not None}
+            given.append(present)
+            shown.append({key: value for key, value in present.items() if key not in _OURS})
         own = example.get("chat_template_kwargs") or {}
-        return cls(tuple(present), tuple(tools) if tools is not None else None, {**kwargs, **own})
+        return cls(
+            tuple(shown),
+            tuple(tools) if tools is not None else None,
+            {**kwargs, **own},
+            tuple(given),
+        )
 
     @property
     def assistant_turns(self) -> tuple[int, ...]:
         """The places of the assistant's messages."""
         return tuple(i for i, m in enumerate(self.messages) if m["role"] == "assistant")
+
+    def without(self, first: int, stop: int) -> Chat:
+        """The conversation without the messages from `first` up to, not including, `stop`."""
+        messages = (*self.messages[:first], *self.messages[stop:])
+        given = (*self.given[:first], *self.given[stop:])
+        return Chat(messages, self.tools, self.kwargs, given)
 
 
 @dataclass(frozen=True)

@@ -33,16 +33,32 @@ def labels_of_spans(
     """
     ids: list[int] = encoding.ids
     labels = [IGNORED] * len(ids)
-    for start, end in spans:
-        first = _first_token(encoding, start, end)
-        if first is None:
-            continue
-        last = _last_token(encoding, start, end, len(ids))
-        covered = encoding.token_to_chars(first)
-        if ids[first] in special and covered is not None and covered[0] < start:
-            first += 1
-        labels[first : last + 1] = ids[first : last + 1]
+    for span in spans:
+        place = _tokens(encoding, span, special)
+        labels[place] = ids[place]
     return labels
+
+
+def weights_of(
+    encoding: Encoding,
+    factors: Iterable[tuple[Span, float]],
+    special: Collection[int],
+    labels: list[int],
+) -> list[float] | None:
+    """The weight of each token, None where all are 1; where it is 0, the label becomes -100.
+
+    A token that holds characters of several of the factors' spans has their product.
+    """
+    weights = [1.0] * len(labels)
+    for span, factor in factors:
+        place = _tokens(encoding, span, special)
+        weights[place] = [weight * factor for weight in weights[place]]
+    for token, weight in enumerate(weights):
+        if weight == 0:
+            labels[token] = IGNORED
+        if labels[token] == IGNORED:
+            weights[token] = 1.0
+    return weights if any(weight != 1 for weight in weights) else None
 
 
 def labels_after(ids: Sequence[int], prompt: Sequence[int]) -> list[int]:
@@ -58,6 +74,18 @@ def labels_after(ids: Sequence[int], prompt: Sequence[int]) -> list[int]:
 def both(labels: Sequence[int], others: Sequence[int]) -> list[int]:
     """The labels that are taken in both."""
     return [a if b != IGNORED else IGNORED for a, b in zip(labels, others, strict=True)]
+
+
+def _tokens(encoding: Encoding, span: Span, special: Collection[int]) -> slice:
+    start, end = span
+    first = _first_token(encoding, start, end)
+    if first is None:
+        return slice(0, 0)
+    last = _last_token(encoding, start, end, len(encoding))
+    covered = encoding.token_to_chars(first)
+    if encoding.ids[first] in special and covered is not None and covered[0] < start:
+        first += 1
+    return slice(first, last + 1)
 
 
 def _first_token(encoding: Encoding, start: int, end: int) -> int | None:

@@ -1,7 +1,7 @@
 """Codes of rows: of the files they stand in, and of the tokens they become."""
 
-from recipe_runner.rows.codes import files, tokens
+from recipe_runner.rows.codes import archives, files, images, tokens
 
-CODES = (*files.CODES, *tokens.CODES)
+CODES = (*files.CODES, *archives.CODES, *tokens.CODES, *images.CODES)
 
-__all__ = ["CODES", "files", "tokens"]
+__all__ = ["CODES", "archives", "files", "images", "tokens"]

@@ -70,26 +70,21 @@ NOTHING_TO_TRAIN = Code(
     ```
 
     ```jsonl data/chat.jsonl
-    {"messages": [{"role": "user", "content": "Hi"}, {"role": "model", "content": "Hello"}]}
-    {"messages": [{"role": "user", "content": "Bye"}, {"role": "model", "content": "See you"}]}
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": "Hello"}]}
+    {"messages": [{"role": "user", "content": "Bye"}, {"role": "tool", "content": "See you"}]}
     ```
 
     ## Instead
 
-    Call the role that is to be learned `assistant`, as chat templates do, or choose
-    another `data.loss_on`, or raise `data.max_length` where it cuts every answer off.
+    Give the role that is to be learned its name with the format's `roles`, or choose another
+    `data.loss_on`, or raise `data.max_length` where it cuts every answer off.
 
     ```yaml recipe.yaml
     recipe: 1
     model: Qwen/Qwen3-0.6B
-    data: {train: data/chat.jsonl}
+    data: {train: data/chat.jsonl, loss_on: {roles: [tool]}}
     algorithm: sft
     output_dir: runs/chat
-    ```
-
-    ```jsonl data/chat.jsonl
-    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
-    {"messages": [{"role": "user", "content": "Bye"}, {"role": "assistant", "content": "See you"}]}
     ```
     """,
 )
@@ -258,6 +253,135 @@ NO_ROWS_LEFT = Code(
     """,
 )
 
+CONSECUTIVE_ASSISTANT = Code(
+    id="RR440",
+    name="consecutive-assistant",
+    page="""
+    ## What it means
+
+    A conversation has two turns of the assistant in a row, without a tool call or the answer
+    of a tool between them.
+
+    ## Why it matters
+
+    Nobody asked for the second turn: at inference the model ends its turn after the first.
+    Often two messages were cut apart, or a turn of the user was lost.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ```jsonl data/chat.jsonl
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+    {"messages": [{"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}]}
+    ```
+
+    ## Instead
+
+    Join the two turns, or restore what was between them. `keep` trains on both as they are
+    and counts such rows in the run's report; `drop` leaves them out.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: {path: data/chat.jsonl, on_bad_row: {consecutive_assistant: keep}}}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+    """,
+)
+
+UNKNOWN_ROLE = Code(
+    id="RR441",
+    name="unknown-role",
+    page="""
+    ## What it means
+
+    A conversation has a role that neither the format nor its `roles` know.
+
+    ## Why it matters
+
+    Roles decide which turns train. A guess would train on the wrong words, or skip the right
+    ones.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ```jsonl data/chat.jsonl
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+    {"messages": [{"role": "user", "content": "Hm"}, {"role": "oracle", "content": "Yes"}]}
+    ```
+
+    ## Instead
+
+    Name the role in the format: `format: {type: messages, roles: {oracle: assistant}}`.
+    `on_bad_row: {unknown_role: drop}` in the data set leaves such rows out.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: {path: data/chat.jsonl, on_bad_row: {unknown_role: drop}}}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+    """,
+)
+
+EMPTY_COMPLETION = Code(
+    id="RR442",
+    name="empty-completion",
+    page="""
+    ## What it means
+
+    A row has an empty completion, or a conversation of which every turn that trains is empty.
+
+    ## Why it matters
+
+    Such a row teaches the model to say nothing and to end its turn at once.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ```jsonl data/chat.jsonl
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+    {"messages": [{"role": "user", "content": "Hm"}, {"role": "assistant", "content": ""}]}
+    ```
+
+    ## Instead
+
+    Write the answer. `on_bad_row: {empty_completion: drop}` in the data set leaves such rows
+    out.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: {path: data/chat.jsonl, on_bad_row: {empty_completion: drop}}}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+    """,
+)
+
 CODES = (
     NO_TRAINED_TOKEN,
     NOTHING_TO_TRAIN,
@@ -266,4 +390,7 @@ CODES = (
     CHAT_TEMPLATE_REFUSED,
     NO_CHAT_TEMPLATE,
     NO_ROWS_LEFT,
+    CONSECUTIVE_ASSISTANT,
+    UNKNOWN_ROLE,
+    EMPTY_COMPLETION,
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
 from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.data import prepare
+from recipe_runner.execute.data.telling import summary
 from recipe_runner.plan import FormatPlan, LossPlan, RowPolicy, TokenizerPlan
 
 pytestmark = pytest.mark.runs
@@ -111,7 +113,7 @@ def test_a_bad_row_stops_the_run_at_its_place(
     assert (start.line, start.column) == bad.place
     for words in bad.says:
         assert words in found.message
-    assert "on_bad_row: drop" in found.help
+    assert re.search("`on_bad_row: {[a-z_]+: drop}`", found.help)
     assert [path.name for path in (cache / "prepared").iterdir() if path.is_dir()] == []
 
 
@@ -148,12 +150,14 @@ def test_all_findings_come_together(jsonl: Any, plan: Any, source: Any, tokenize
     assert sorted(d.code.id for d in caught.value.diagnostics) == ["RR402", "RR404", "RR405"]
 
 
-@pytest.mark.parametrize("policy", ["error", "skip"])
+@pytest.mark.parametrize("policy", ["error", "drop"])
 def test_rows_that_are_all_masked_are_a_fault_of_the_data_set(
-    policy: str, jsonl: Any, plan: Any, source: Any, tokenizer: Any
+    policy: Literal["error", "drop"], jsonl: Any, plan: Any, source: Any, tokenizer: Any
 ) -> None:
     with pytest.raises(DiagnosticError) as caught:
-        prepare(plan(source(jsonl([MASKED + "\n"] * 3), on_bad_row=policy)), tokenizer)
+        prepare(
+            plan(source(jsonl([MASKED + "\n"] * 3), on_bad_row=RowPolicy.of(policy))), tokenizer
+        )
     assert [d.code.id for d in caught.value.diagnostics] == ["RR421"]
     assert "none of the 3 rows" in caught.value.diagnostics[0].message
 
@@ -165,6 +169,92 @@ def test_leaving_out_every_row_is_an_error(
         prepare(plan(source(jsonl(["x\n", "{}\n"]), on_bad_row=RowPolicy.of("drop"))), tokenizer)
     assert [d.code.id for d in caught.value.diagnostics] == ["RR427"]
     assert "malformed: 1, missing-column: 1" in caught.value.diagnostics[0].message
+
+
+def _said(*turns: tuple[str, str]) -> str:
+    messages = [{"role": role, "content": content} for role, content in turns]
+    return json.dumps({"messages": messages}) + "\n"
+
+
+class Odd(NamedTuple):
+    line: str
+    code: str
+    kind: str
+    reason: str
+
+
+ODD = {
+    "two answers in a row": Odd(
+        _said(("user", "q"), ("assistant", "a"), ("assistant", "b")),
+        "RR440",
+        "consecutive_assistant",
+        "consecutive-assistant",
+    ),
+    "a role that nobody knows": Odd(
+        _said(("user", "q"), ("oracle", "a")), "RR441", "unknown_role", "unknown-role"
+    ),
+    "an empty answer": Odd(
+        _said(("user", "q"), ("assistant", "")), "RR442", "empty_completion", "empty-completion"
+    ),
+    "no turn that trains": Odd(_said(("user", "q")), "RR420", "untrainable", "no-assistant-turn"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_each_kind_of_fault_has_its_policy(
+    odd: Odd, jsonl: Any, plan: Any, source: Any, tokenizer: Any
+) -> None:
+    file = jsonl([GOOD + "\n", odd.line, GOOD + "\n"])
+    one: dict[str, Any] = {odd.kind: "error"}
+    others = dataclasses.replace(RowPolicy.of("drop"), **one)
+    with pytest.raises(DiagnosticError) as caught:
+        prepare(plan(source(file, on_bad_row=others)), tokenizer)
+    (found,) = caught.value.diagnostics
+    assert (found.code.id, found.place.span.start.line) == (odd.code, 2)
+    assert f"`on_bad_row: {{{odd.kind}: " in found.help
+    one[odd.kind] = "drop"
+    dropping = dataclasses.replace(RowPolicy(), **one)
+    (receipt,) = prepare(plan(source(file, on_bad_row=dropping)), tokenizer).receipt.sources
+    assert [(d.reason, d.rows, d.first) for d in receipt.dropped] == [(odd.reason, 1, (2,))]
+    assert receipt.used == 2
+
+
+def test_odd_rows_that_are_kept_are_counted(
+    jsonl: Any, plan: Any, source: Any, tokenizer: Any
+) -> None:
+    odd = ODD["two answers in a row"]
+    file = jsonl([GOOD + "\n", odd.line, odd.line])
+    keeping = source(file, on_bad_row=RowPolicy(consecutive_assistant="keep"))
+    prepared = prepare(plan(keeping), tokenizer)
+    (receipt,) = prepared.receipt.sources
+    assert (receipt.used, receipt.dropped) == (3, ())
+    assert [(k.reason, k.rows, k.first) for k in receipt.kept] == [(odd.reason, 2, (2, 3))]
+    assert any("2 consecutive-assistant kept (rows 2, 3)" in s for s in summary(prepared.receipt))
+
+
+def test_a_call_of_a_tool_between_two_answers_is_not_odd(
+    jsonl: Any, plan: Any, source: Any, tokenizer: Any
+) -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": {}}}
+    messages = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a", "tool_calls": [call]},
+        {"role": "assistant", "content": "b"},
+    ]
+    file = jsonl([json.dumps({"messages": messages}) + "\n"])
+    assert len(prepare(plan(source(file)), tokenizer).train) == 1
+
+
+def test_split_rows_keep_every_token_in_the_receipt(
+    jsonl: Any, plan: Any, source: Any, tokenizer: Any, chat: Any
+) -> None:
+    file = jsonl([chat("q", "a"), chat("q" * 60, "a" * 100)])
+    (whole,) = prepare(plan(source(file), max_length=4096), tokenizer).receipt.sources
+    prepared = prepare(plan(source(file), max_length=20, overlong="split"), tokenizer)
+    (receipt,) = prepared.receipt.sources
+    assert receipt.tokens + receipt.truncated_tokens == whole.tokens
+    assert receipt.used == 2 < receipt.rows == len(prepared.train)
+    assert receipt.longest <= 20
 
 
 OVERLONG = {

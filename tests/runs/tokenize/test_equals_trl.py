@@ -61,7 +61,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 LIMITS = {
     "whole": {},
-    "start": {"max_length": 20},
+    "start": {"max_length": 20, "truncation_mode": "keep_start"},
     "end": {"max_length": 20, "truncation_mode": "keep_end"},
 }
 

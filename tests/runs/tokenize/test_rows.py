@@ -8,9 +8,7 @@ import pytest
 
 from recipe_runner.execute.tokenize import (
     TokenizeSettings,
-    first_mismatch,
     tokenize_batch,
-    trained_turn_end,
 )
 from recipe_runner.plan import LossPlan
 from recipe_runner.rows import RowProblem
@@ -68,7 +66,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ),
     "cut off": (
         "assistant",
-        {"messages": [USER, ANSWER], "limit": 5},
+        {"messages": [USER, ANSWER], "limit": 5, "mode": "keep_start"},
         "no-trained-token",
         "has 2 tokens to train on, and all of them are cut off",
     ),
@@ -80,10 +78,16 @@ def test_a_row_that_cannot_be_used_says_why(
     loss_on: str, example: dict[str, Any], reason: str, words: str
 ) -> None:
     tokenizer = t.tokenizer_for(t.NEEDS_A_USER_FIRST)
-    limit = example.get("limit")
+    settings = {
+        "max_length": example.get("limit"),
+        "truncation_mode": example.get("mode", "keep_answer"),
+    }
     with pytest.raises(RowProblem, match=words) as caught:
         row(
-            tokenizer, {k: v for k, v in example.items() if k != "limit"}, loss_on, max_length=limit
+            tokenizer,
+            {k: v for k, v in example.items() if k not in ("limit", "mode")},
+            loss_on,
+            **settings,
         )
     assert caught.value.reason == reason
 
@@ -138,7 +142,7 @@ def test_a_cut_row_keeps_the_end_that_was_asked_for() -> None:
     example = {"messages": [USER, ANSWER, USER, ANSWER]}
     whole = row(tokenizer, example)
     size = len(whole.input_ids)
-    start = row(tokenizer, example, max_length=size - 3)
+    start = row(tokenizer, example, max_length=size - 3, truncation_mode="keep_start")
     assert (start.input_ids, start.truncated) == (whole.input_ids[:-3], 3)
     end = row(tokenizer, example, max_length=size - 3, truncation_mode="keep_end")
     assert (end.input_ids, end.labels) == (whole.input_ids[3:], whole.labels[3:])
@@ -159,42 +163,3 @@ def test_a_rows_own_template_arguments_win() -> None:
     assert row(tokenizer, {**example, **off}) == by_settings
     on = row(tokenizer, {**example, "chat_template_kwargs": {"enable_thinking": True}}, **off)
     assert trained_runs(tokenizer, on) == ["<think>\n\n</think>\n\n2<|im_end|>"]
-
-
-PARITY = {
-    "chatml": (t.CHATML, None),
-    "llama3": (t.shipped("llama3"), None),
-    "other words": (
-        t.CHATML.replace("assistant\n' }}{% endif", "assistant:' }}{% endif"),
-        "the prompt goes on with ':', the trained conversation with '\\\\n2<",
-    ),
-    "a thought": (t.shipped("qwen3_5_nothink"), None),
-    "another thought": (t.shipped("deepseekv3"), "goes on with '<think>"),
-}
-
-
-@pytest.mark.parametrize(("template", "expected"), PARITY.values(), ids=PARITY)
-def test_the_prompt_is_how_the_conversation_begins(template: str, expected: str | None) -> None:
-    tokenizer = t.tokenizer_for(template)
-    found = first_mismatch(tokenizer, [USER, ANSWER], TokenizeSettings(LossPlan.of("assistant")))
-    if expected is None:
-        assert found is None
-    else:
-        assert found is not None
-        assert expected.replace("\\\\", "\\") in found
-
-
-ENDS = {
-    "chatml": (t.CHATML, "<|im_end|>"),
-    "marked": (t.CHATML_MARKED, "<|im_end|>"),
-    "gptoss": (t.shipped("gptoss"), "<|end|>"),
-    "none": (t.NO_END_OF_TURN, ""),
-    "glm4moe": (t.shipped("glm4moe"), ""),
-    "unknown": (t.WRITES_TWICE, None),
-}
-
-
-@pytest.mark.parametrize(("template", "expected"), ENDS.values(), ids=ENDS)
-def test_what_ends_a_turn(template: str, expected: str | None) -> None:
-    tokenizer = t.tokenizer_for(template)
-    assert trained_turn_end(tokenizer, TokenizeSettings(LossPlan.of("assistant"))) == expected

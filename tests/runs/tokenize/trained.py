@@ -14,8 +14,9 @@ from recipe_runner.rows import RowProblem
 def row(
     tokenizer: Any, example: Mapping[str, Any], loss_on: Any = "assistant", **settings: Any
 ) -> Tokenized:
-    """The one row of `example`; a problem is raised."""
-    wanted = TokenizeSettings(LossPlan.of(loss_on), **settings)
+    """The one row of `example`; a problem is raised. `loss_on` is a word or a `LossPlan`."""
+    loss = loss_on if isinstance(loss_on, LossPlan) else LossPlan.of(loss_on)
+    wanted = TokenizeSettings(loss, **settings)
     [result] = tokenize_batch([example], tokenizer, wanted)  # type: ignore[list-item]  # test data
     if isinstance(result, RowProblem):
         raise result
