@@ -1,0 +1,1 @@
+"""Supervised fine-tuning beyond TRL's own: batches without padding, and weighted tokens."""
