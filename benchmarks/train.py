@@ -31,7 +31,7 @@ _FEW_STEPS = 2
 _RECIPE = """\
 recipe: 1
 model: {{name_or_path: {model}, dtype: float32}}
-data: {{train: {data}, max_length: {max_length}}}
+data: {{train: {data}, max_length: {max_length}, truncation_mode: keep_start}}
 algorithm: sft
 adapter: {adapter}
 training:

@@ -9,20 +9,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
-from recipe_runner.execute.data.arrange import arrange
+from recipe_runner.execute.data.arrange import arrange, signs
 from recipe_runner.execute.data.cache import Entry, Store
 from recipe_runner.execute.data.codes import DATA_UNREADABLE, PREPARATION_KILLED
 from recipe_runner.execute.data.hashes import stamp
+from recipe_runner.execute.data.key import Key
 from recipe_runner.execute.data.layout import arrow_writer, numbers_name, tokens_name
+from recipe_runner.execute.data.packing import pack
 from recipe_runner.execute.data.pool import WorkerKilledError, each, processes_for
 from recipe_runner.execute.data.receipt import Role, receipt_of
 from recipe_runner.execute.data.sources import chosen, is_remote, open_rows
 from recipe_runner.execute.data.template import demand_readable
 from recipe_runner.execute.data.work import Bench, Reader, Task, numbers_schema, tokens_schema
 from recipe_runner.execute.tokenize import TokenizeSettings
+from recipe_runner.execute.vision import ImageFolder, image_base, load_processor
+from recipe_runner.execute.vision.images import FOLDER as IMAGES
 from recipe_runner.plan import DataPlan, Plan, SourcePlan
 from recipe_runner.rows import findings
 from recipe_runner.rows.tally import Tally
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _WORK = "work"
+_SIGNATURES = "signatures"
 _SPLITTING = ("bfd_split", "wrapped")
 """Packing strategies that cut long rows up without losing a token: nothing to truncate."""
 
@@ -45,7 +50,7 @@ def build(
     plan: Plan,
     tokenizer: PreTrainedTokenizerBase,
     store: Store,
-    key: str,
+    key: Key,
     contents: Sequence[Sequence[str]],
     progress: ProgressSink | None,
 ) -> Entry:
@@ -56,11 +61,11 @@ def build(
     """
     sources = (*plan.data.train, *plan.data.eval)
     demand_readable(plan, tokenizer)
-    folder = store.begin(key)
+    folder = store.begin(key.text)
     try:
         before = _stamps(sources)
         benches = [
-            _bench(plan, source, number, tokenizer, store, folder / _WORK, contents[number])
+            bench_of(plan, source, number, tokenizer, store, folder / _WORK, contents[number])
             for number, source in enumerate(sources)
         ]
         tallies, processes = _tokenize(plan, benches, folder, progress)
@@ -72,23 +77,41 @@ def build(
         if problems:
             raise DiagnosticError(*problems)
         _refuse_changes(sources, before)
-        arrange(plan, folder, [tally.rows for tally in tallies])
+        signatures = folder / _WORK / _SIGNATURES
+        repeated = arrange(plan, folder, [tally.rows for tally in tallies], signatures)
         receipts = [
-            receipt_of(tally, bench.reader.source.path, _role(plan, number), len(bench.reader.rows))
+            receipt_of(
+                tally,
+                bench.reader.source.path,
+                _role(plan, number),
+                len(bench.reader.rows),
+                repeated[number],
+            )
             for number, (bench, tally) in enumerate(zip(benches, tallies, strict=True))
         ]
+        packs = {role: asdict(found) for role, found in pack(plan, folder).items()}
         shutil.rmtree(folder / _WORK, ignore_errors=True)
-        notes = {"processes": processes, "sources": [asdict(receipt) for receipt in receipts]}
-        return store.commit(key, notes)
+        notes = {
+            "processes": processes,
+            "sources": [asdict(receipt) for receipt in receipts],
+            "packs": packs,
+        }
+        return store.commit(key.text, notes, key.parts, _about(plan))
     finally:
-        store.abandon(key)
+        store.abandon(key.text)
+
+
+def _about(plan: Plan) -> dict[str, Any]:
+    """Who the entry was built for, for people who look at the cache."""
+    sources = [source.path for source in (*plan.data.train, *plan.data.eval)]
+    return {"recipe": plan.recipe_path, "name": plan.name, "sources": sources}
 
 
 def _role(plan: Plan, number: int) -> Role:
     return "train" if number < len(plan.data.train) else "eval"
 
 
-def _bench(
+def bench_of(
     plan: Plan,
     source: SourcePlan,
     number: int,
@@ -96,14 +119,32 @@ def _bench(
     store: Store,
     work: Path,
     content: Sequence[str],
+    *,
+    head: bool = False,
 ) -> Bench:
+    """The source at place `number` (training, then evaluation) with its tokenizing.
+
+    What has to be written to read it goes to `work`; `content` is as for `build`. With
+    `head` only the first rows of files are looked for, for a look.
+    """
     commit = content[0] if is_remote(source) else None
     kept = work / str(number) if commit is None else store.root / "hub"
-    reader = Reader(source, open_rows(source, kept, revision=commit, recipe=plan.recipe_path))
+    rows = open_rows(source, kept, revision=commit, recipe=plan.recipe_path, head=head)
+    reader = Reader(source, rows)
+    settings = settings_of(plan, source, number)
+    bench = Bench(reader, tokenizer, settings, is_weighted(plan.data), signs(plan.data))
+    if plan.model.sees:
+        bench.processor = load_processor(plan, tokenizer)
+        bench.images = ImageFolder(image_base(source), work.parent / IMAGES)
+    return bench
+
+
+def settings_of(plan: Plan, source: SourcePlan, number: int) -> TokenizeSettings:
+    """How rows of the source at place `number` (training, then evaluation) become tokens."""
     data = plan.data
     packing = data.packing if _role(plan, number) == "train" else data.eval_packing
     cut_later = packing in _SPLITTING and data.overlong == "truncate"
-    settings = TokenizeSettings(
+    return TokenizeSettings(
         loss=source.loss,
         max_length=None if cut_later else data.max_length,
         overlong=data.overlong,
@@ -111,7 +152,6 @@ def _bench(
         chat_template_kwargs=plan.tokenizer.chat_template_kwargs,
         truncation_mode=data.truncation_mode,
     )
-    return Bench(reader, tokenizer, settings, is_weighted(data))
 
 
 def _tasks(number: int, reader: Reader, seed: int) -> Iterator[Task]:
@@ -135,18 +175,22 @@ def _tokenize(
     processes = processes_for(len(tasks), plan.data.num_proc)
     tallies = [Tally() for _ in benches]
     done = 0
-    schema = tokens_schema(weighted=is_weighted(plan.data))
+    schema = tokens_schema(weighted=is_weighted(plan.data), sees=plan.model.sees)
     with ExitStack() as stack:
         tokens = [arrow_writer(stack, folder / tokens_name(n), schema) for n in range(len(benches))]
         numbers = [
             arrow_writer(stack, folder / numbers_name(n), numbers_schema())
             for n in range(len(benches))
         ]
+        (folder / _WORK).mkdir(exist_ok=True)
+        # Read again before the entry is complete, and not kept.
+        signatures = stack.enter_context((folder / _WORK / _SIGNATURES).open("wb"))
         try:
             for result in each(benches, tasks, processes):
                 if result.batch is not None:
                     tokens[result.source].write_batch(result.batch)
                     numbers[result.source].write_batch(result.numbers)
+                    signatures.write(result.signatures)
                 tallies[result.source].add(result.tally)
                 done += result.tally.read
                 if progress is not None:

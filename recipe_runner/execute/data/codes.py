@@ -156,10 +156,157 @@ CHAT_TEMPLATE_BROKEN = Code(
     """,
 )
 
+LEAKAGE = Code(
+    id="RR460",
+    name="leakage",
+    severity="warning",
+    page="""
+    ## What it means
+
+    Rows that the run evaluates on are training rows as well: the same example, or, with
+    `data.deduplicate: near`, nearly the same.
+
+    ## Why it matters
+
+    The model has seen the answers. Its evaluation loss and scores are better than they will
+    be on anything else, and the best checkpoint may be the one that learned them by heart.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/chat.jsonl, eval: data/eval.jsonl}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ```jsonl data/chat.jsonl
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+    {"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}
+    ```
+
+    ```jsonl data/eval.jsonl
+    {"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}
+    ```
+
+    ## Instead
+
+    Train without these rows; they are counted and named.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/chat.jsonl, eval: data/eval.jsonl, leakage: drop}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    `leakage: error` stops before training, and `ignore` says nothing. Rows that
+    `data.eval: {split: ...}` takes out of the training rows never leak: copies of a row
+    stay on one side.
+    """,
+)
+
+LEAKAGE_REFUSED = Code(
+    id="RR461",
+    name="leakage-refused",
+    page="""
+    ## What it means
+
+    Rows that the run evaluates on are training rows as well, and the recipe says
+    `data.leakage: error`.
+
+    ## Why it matters
+
+    The model would be measured on what it has seen.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: Qwen/Qwen3-0.6B
+    data: {train: data/chat.jsonl, eval: data/eval.jsonl, leakage: error}
+    algorithm: sft
+    output_dir: runs/chat
+    ```
+
+    ```jsonl data/chat.jsonl
+    {"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}
+    ```
+
+    ```jsonl data/eval.jsonl
+    {"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}
+    ```
+
+    ## Instead
+
+    Remove the rows that are named from one of the two files, or write `leakage: drop` to
+    train without them.
+    """,
+)
+
+SOURCE_UNREACHABLE = Code(
+    id="RR439",
+    name="source-unreachable",
+    page="""
+    ## What it means
+
+    A file elsewhere cannot be fetched, or a database does not give the rows of a query.
+    There is no such file or table, no connection, or no permission.
+
+    ## Why it matters
+
+    The run has no rows. A file that was fetched before is used again where there is no
+    connection.
+
+    ## Example
+
+    ```text
+    recipe.yaml: RR439 source-unreachable: `s3://bucket/chat.jsonl` cannot be fetched: Unable to locate credentials
+    ```
+
+    ## Instead
+
+    Check the address, the connection and the keys in the environment, or fetch the file once
+    and name the local copy.
+    """,
+)
+
+CACHE_DAMAGED = Code(
+    id="RR455",
+    name="cache-damaged",
+    page="""
+    ## What it means
+
+    A file of prepared data in the cache is no longer what was written: a disk, a copy or a
+    program changed it.
+
+    ## Why it matters
+
+    Training on it would crash, or learn from rows that nobody wrote.
+
+    ## Example
+
+    ```text
+    prepared/4f0c...: RR455 cache-damaged: the prepared data are damaged: tokens-0.arrow has 999 rows, was 1,000
+    ```
+
+    ## Instead
+
+    `recipe-run cache verify --repair` compares every file with the hash that was taken when
+    it was written, and removes the entries that differ; the next run prepares them again.
+    """,
+)
+
 CODES = (
+    SOURCE_UNREACHABLE,
     HUB_DATASET_UNREACHABLE,
     DATA_UNREADABLE,
     PREPARATION_KILLED,
     CACHE_UNUSABLE,
     CHAT_TEMPLATE_BROKEN,
+    CACHE_DAMAGED,
+    LEAKAGE,
+    LEAKAGE_REFUSED,
 )

@@ -15,6 +15,7 @@ from recipe_runner.components.format import Example
 from recipe_runner.execute.data.cache import cache_root
 from recipe_runner.execute.data.layout import EVAL, column, numbers_name
 from recipe_runner.execute.data.prepare import Prepared
+from recipe_runner.execute.data.remote import at_hand
 from recipe_runner.execute.data.sources import is_remote, open_rows
 from recipe_runner.execute.data.work import Reader, Task
 from recipe_runner.plan import Plan
@@ -23,7 +24,8 @@ from recipe_runner.rows import RowProblem
 
 def evaluation_examples(plan: Plan, prepared: Prepared, count: int) -> list[Example]:
     """The first `count` evaluation rows of `prepared`, in their order, before tokenizing."""
-    origins = list(islice(_origins(plan, prepared.folder), count))
+    plan = at_hand(plan, cache_root())
+    origins = list(islice(evaluation_origins(plan, prepared.folder), count))
     by_source: dict[int, list[int]] = {}
     for source, row in origins:
         by_source.setdefault(source, []).append(row)
@@ -36,7 +38,7 @@ def evaluation_examples(plan: Plan, prepared: Prepared, count: int) -> list[Exam
     return [found[origin] for origin in origins]
 
 
-def _origins(plan: Plan, folder: Path) -> Iterator[tuple[int, int]]:
+def evaluation_origins(plan: Plan, folder: Path) -> Iterator[tuple[int, int]]:
     """The source and the number there, from 0, of each evaluation row."""
     first = len(plan.data.train) if plan.data.eval else 0
     sources = range(first, first + len(plan.data.eval or plan.data.train))

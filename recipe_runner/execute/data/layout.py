@@ -1,10 +1,11 @@
 """The files of prepared data, and how they are written and mapped.
 
 For each source N, `tokens-N.arrow` holds tokens and labels and `rows-N.arrow` what stands
-behind each row: the row of the source, its length in tokens, a mark of its content. Rows
+behind each row: the row of the source, its tokens counted, a mark of its content. Rows
 are numbered from 0 through the training sources, one after the other. Where they are
 drawn, split, repeated or removed, `train.order.arrow` and `eval.order.arrow` hold the
-numbers of the rows that are used, in order.
+numbers of the rows that are used, in order. Where rows are packed, `train.packs.arrow` and
+`eval.packs.arrow` hold the pieces of rows that each sequence is made of.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 TRAIN = "train.order.arrow"
 EVAL = "eval.order.arrow"
+TRAIN_PACKS = "train.packs.arrow"
+EVAL_PACKS = "eval.packs.arrow"
 
 
 def tokens_name(source: int) -> str:
@@ -55,3 +58,11 @@ def column(path: Path, name: str) -> Any:
     import pyarrow as pa
 
     return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()[name]
+
+
+def count_rows(path: Path) -> int:
+    """The rows of a file; its columns are not read."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        return sum(batch.num_rows for batch in pa.ipc.open_stream(file))

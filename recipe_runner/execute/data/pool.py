@@ -97,7 +97,8 @@ def _send(worker: Connection, task: Task) -> None:
 def _receive(worker: Connection) -> Done:
     try:
         done, error = worker.recv()
-    except (EOFError, ConnectionResetError) as ended:
+    except (EOFError, OSError) as ended:
+        # The pipe ends between two results, or, as an OSError, within one.
         raise WorkerKilledError from ended
     if error is not None:
         raise error

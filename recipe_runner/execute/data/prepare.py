@@ -6,41 +6,23 @@ number of rows but for 8 bytes a row where rows are drawn (splits, fractions, mi
 
 from __future__ import annotations
 
-import errno
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
-from recipe_runner.execute.data.build import ProgressSink, build
-from recipe_runner.execute.data.cache import Entry, Store, cache_root
-from recipe_runner.execute.data.codes import CACHE_UNUSABLE, DATA_UNREADABLE
-from recipe_runner.execute.data.hashes import FileHashes
-from recipe_runner.execute.data.hub import commit_of
-from recipe_runner.execute.data.key import digest, key_of
+from recipe_runner.execute.data.build import ProgressSink
+from recipe_runner.execute.data.cache import Entry
+from recipe_runner.execute.data.ensure import Ensured, Told, ensure
+from recipe_runner.execute.data.key import digest
 from recipe_runner.execute.data.layout import EVAL, TRAIN, tokens_name
-from recipe_runner.execute.data.receipt import Receipt, source_receipt
-from recipe_runner.execute.data.sources import is_remote
-from recipe_runner.plan import Plan, SourcePlan
-from recipe_runner.rows.codes.files import DATA_NOT_FOUND
+from recipe_runner.execute.data.receipt import PackReceipt, Receipt, Role, source_receipt
+from recipe_runner.execute.data.soundness import demand_sound
+from recipe_runner.plan import Plan
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
-
-_UNWRITABLE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOTDIR,
-    errno.EEXIST,
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +30,7 @@ class Prepared:
     """Memory-mapped rows with the columns `input_ids` and `labels`, and their receipt.
 
     `contents` has, for each source (training, then evaluation), the hashes of its files,
-    or the commit of its hub data set.
+    or the commit of its hub data set. `entry` keeps the files from being removed.
     """
 
     train: Dataset
@@ -56,84 +38,72 @@ class Prepared:
     receipt: Receipt
     folder: Path
     contents: tuple[tuple[str, ...], ...]
+    entry: Entry
 
 
 def prepare(
-    plan: Plan, tokenizer: PreTrainedTokenizerBase, *, progress: ProgressSink | None = None
+    plan: Plan,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    progress: ProgressSink | None = None,
+    told: Told | None = None,
 ) -> Prepared:
-    """Prepare the data of `plan`, or find them in the cache.
+    """Prepare the data of `plan`, or find them in the cache, and map them.
 
     Raises `DiagnosticError`: RR401 to RR406 for files and rows that cannot be read,
-    RR420 to RR429 for what only tokenizing finds. All findings come together.
+    RR420 to RR429 for what only tokenizing finds, RR455 where the cache is damaged. All
+    findings of the rows come together.
     """
-    started = time.perf_counter()
-    store = Store(cache_root())
+    ensured = ensure(plan, lambda: tokenizer, progress=progress, told=told)
+    entry = ensured.entry
+    train, evaluation = _open(plan, entry, ensured.key.text)
+    return Prepared(
+        train, evaluation, receipt(plan, ensured), entry.folder, ensured.contents, entry
+    )
+
+
+def receipt(plan: Plan, ensured: Ensured) -> Receipt:
+    """What became of all rows, from what the builder of the entry noted."""
+    notes = ensured.entry.notes
     sources = (*plan.data.train, *plan.data.eval)
-    with _writing(store):
-        contents = [_content(source, store, plan) for source in sources]
-    key = key_of(plan, tokenizer, contents)
-    entry = store.find(key)
-    cached = entry is not None
-    if entry is None:
-        with _writing(store), store.locked(key):
-            entry = store.find(key)
-            cached = entry is not None
-            if entry is None:
-                entry = build(plan, tokenizer, store, key, contents, progress)
-    train, evaluation = _open(plan, entry, key)
-    hashes = tuple(map(tuple, contents))
-    receipt = _receipt(plan, entry, key, hashes, (train, evaluation), cached, started)
-    return Prepared(train, evaluation, receipt, entry.folder, hashes)
+    train, evaluation = _counts(plan, ensured.entry)
+    return Receipt(
+        key=ensured.key.text,
+        content=digest(ensured.contents),
+        sources=tuple(
+            source_receipt(each, source.path)
+            for each, source in zip(notes["sources"], sources, strict=True)
+        ),
+        train_rows=train,
+        eval_rows=evaluation,
+        cached=ensured.cached,
+        processes=notes["processes"],
+        seconds=ensured.seconds,
+        train_packs=_packs(notes, "train"),
+        eval_packs=_packs(notes, "eval"),
+    )
 
 
-def _content(source: SourcePlan, store: Store, plan: Plan) -> list[str]:
-    if is_remote(source):
-        return [commit_of(source, store.root, plan.recipe_path)]
-    hashes = FileHashes(store.root)
-    try:
-        found = hashes.of(source.files)
-    except FileNotFoundError as error:
-        raise DiagnosticError(
-            Diagnostic(
-                DATA_NOT_FOUND,
-                f"`{source.path}` does not exist: there is no file {error.filename}",
-                Place(plan.recipe_path),
-                "name a file that exists, seen from the recipe's folder",
-            )
-        ) from error
-    except OSError as error:
-        raise DiagnosticError(
-            Diagnostic(
-                DATA_UNREADABLE,
-                f"`{source.path}` cannot be read: {error.strerror}",
-                Place(str(error.filename)),
-                "look at the file's permissions and at the disk",
-            )
-        ) from error
-    hashes.keep()
-    return found
+def _packs(notes: Mapping[str, Any], role: Role) -> PackReceipt | None:
+    found = notes["packs"].get(role)
+    return None if found is None else PackReceipt(**found)
 
 
-@contextmanager
-def _writing(store: Store) -> Iterator[None]:
-    """Report RR430 where the cache cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
-        raise DiagnosticError(
-            Diagnostic(
-                CACHE_UNUSABLE,
-                f"prepared data cannot be written to the cache: {os.strerror(error.errno)}",
-                Place(str(store.root)),
-                "free space, or name another folder with the environment variable "
-                "`RECIPE_RUNNER_CACHE`",
-            )
-        ) from error
+def _counts(plan: Plan, entry: Entry) -> tuple[int, int]:
+    """Rows to train and to evaluate on, without opening a file."""
+    files, count = entry.manifest.files, len(plan.data.train)
+
+    def rows(sources: range, drawn: str) -> int:
+        names = [drawn] if drawn in files else [tokens_name(number) for number in sources]
+        return sum(int(files[name]["rows"]) for name in names)
+
+    if plan.data.eval:
+        return rows(range(count), TRAIN), rows(range(count, count + len(plan.data.eval)), EVAL)
+    return rows(range(count), TRAIN), int(files[EVAL]["rows"]) if EVAL in files else 0
 
 
 def _open(plan: Plan, entry: Entry, key: str) -> tuple[Dataset, Dataset | None]:
+    demand_sound(entry)
     count = len(plan.data.train)
     train = _map(entry.folder, range(count), TRAIN, key)
     if plan.data.eval:
@@ -141,33 +111,6 @@ def _open(plan: Plan, entry: Entry, key: str) -> tuple[Dataset, Dataset | None]:
     if plan.data.eval_split is not None:
         return train, _map(entry.folder, range(count), EVAL, key)
     return train, None
-
-
-def _receipt(
-    plan: Plan,
-    entry: Entry,
-    key: str,
-    contents: tuple[tuple[str, ...], ...],
-    rows: tuple[Dataset, Dataset | None],
-    cached: bool,
-    started: float,
-) -> Receipt:
-    train, evaluation = rows
-    return Receipt(
-        key=key,
-        content=digest(contents),
-        sources=tuple(
-            source_receipt(notes, source.path)
-            for notes, source in zip(
-                entry.notes["sources"], (*plan.data.train, *plan.data.eval), strict=True
-            )
-        ),
-        train_rows=len(train),
-        eval_rows=0 if evaluation is None else len(evaluation),
-        cached=cached,
-        processes=entry.notes["processes"],
-        seconds=time.perf_counter() - started,
-    )
 
 
 def _map(folder: Path, sources: range, drawn: str | None, key: str) -> Dataset:

@@ -24,6 +24,25 @@ class Dropped:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """Training rows of one source that repeat others: earlier ones, or rows that evaluate (`leaked`).
+
+    `rows` of the source became `pieces` rows of tokens, with `tokens` of which
+    `trained_tokens` train. They were all `removed` from training after they were prepared,
+    or none was. `first` has, of the first few, the row, the place of the other row's source
+    in the plan, and the row there; rows count from 1.
+    """
+
+    reason: Literal["duplicate", "leaked"]
+    rows: int
+    removed: bool
+    pieces: int
+    tokens: int
+    trained_tokens: int
+    first: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
 class SourceReceipt:
     """What became of the rows of one source: `read` = `used` + all `dropped`.
 
@@ -32,6 +51,7 @@ class SourceReceipt:
     `available` rows are in the source, of which `limit` and `fraction_of_rows` leave
     `read`. Lengths and counts of tokens are of used rows, after truncation;
     `truncated_tokens` were cut off. Tokens are trained where their label is kept.
+    `repeated` rows are among the used ones, also those that were removed from training.
     """
 
     path: str
@@ -47,6 +67,31 @@ class SourceReceipt:
     tokens: int
     trained_tokens: int
     longest: int
+    repeated: tuple[Repeated, ...] = ()
+
+    @property
+    def removed(self) -> tuple[Repeated, ...]:
+        """What was prepared and does not train, because it repeats other rows."""
+        return tuple(each for each in self.repeated if each.removed)
+
+
+@dataclass(frozen=True)
+class PackReceipt:
+    """What packing made: `rows` became `packs` of at most `capacity` tokens, in `pieces`.
+
+    Each token of a row is in one piece, so `tokens` is the sum of the rows' lengths.
+    """
+
+    packs: int
+    rows: int
+    pieces: int
+    tokens: int
+    capacity: int
+
+    @property
+    def fill(self) -> float:
+        """Share of the packs' room that tokens take, in [0, 1]."""
+        return self.tokens / (self.packs * self.capacity) if self.packs else 0.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +101,8 @@ class Receipt:
     `train_rows` and `eval_rows` are what the run gets, after splitting and mixing.
     `cached` says that nothing was read; `seconds` are then those of looking it up.
     `content` is a hash of what the sources hold; unlike `key` it does not change with the
-    versions of the libraries.
+    versions of the libraries. `train_packs` and `eval_packs` say how the rows were packed,
+    None where they are not.
     """
 
     key: str
@@ -67,9 +113,13 @@ class Receipt:
     cached: bool
     processes: int
     seconds: float
+    train_packs: PackReceipt | None = None
+    eval_packs: PackReceipt | None = None
 
 
-def receipt_of(tally: Tally, path: str, role: Role, available: int) -> SourceReceipt:
+def receipt_of(
+    tally: Tally, path: str, role: Role, available: int, repeated: tuple[Repeated, ...] = ()
+) -> SourceReceipt:
     """The tally of a whole source, as it is kept."""
     return SourceReceipt(
         path=path,
@@ -85,6 +135,7 @@ def receipt_of(tally: Tally, path: str, role: Role, available: int) -> SourceRec
         tokens=tally.tokens,
         trained_tokens=tally.trained_tokens,
         longest=tally.longest,
+        repeated=repeated,
     )
 
 
@@ -103,4 +154,8 @@ def source_receipt(notes: Mapping[str, Any], path: str) -> SourceReceipt:
         )
         for name in ("dropped", "kept")
     }
-    return SourceReceipt(**{**notes, "path": path, **found})
+    repeated = tuple(
+        Repeated(**{**item, "first": tuple(tuple(pair) for pair in item["first"])})
+        for item in notes["repeated"]
+    )
+    return SourceReceipt(**{**notes, "path": path, **found, "repeated": repeated})

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recipe_runner.components.base import create
 from recipe_runner.components.format import Example, Format
+from recipe_runner.execute.data.signatures import signature_of
 from recipe_runner.execute.tokenize import IGNORED, RowTokenizer, Tokenized, TokenizeSettings
+from recipe_runner.execute.vision import ImageFolder, ImageRow, TextOnly, VisionTokenizer
 from recipe_runner.plan import SourcePlan
 from recipe_runner.rows import RowProblem
+from recipe_runner.rows.answers import consecutive_assistant, refuse_odd
 from recipe_runner.rows.row import Chunk, Rows, Where, rename
 from recipe_runner.rows.tally import Tally
 
@@ -40,6 +43,7 @@ class Done(NamedTuple):
     batch: pa.RecordBatch | None
     numbers: pa.RecordBatch | None
     tally: Tally
+    signatures: bytes = b""
 
 
 @dataclass
@@ -66,7 +70,9 @@ class Reader:
                 found.append((where, row))
                 continue
             try:
-                found.append((where, self.format.to_example(rename(row, self.source.columns))))
+                example = self.format.to_example(rename(row, self.source.columns))
+                refuse_odd(example, self.source.on_bad_row)
+                found.append((where, example))
             except RowProblem as problem:
                 found.append((where, problem))
         return found
@@ -74,45 +80,80 @@ class Reader:
 
 @dataclass
 class Bench:
-    """A reader with what turns its examples into tokens; `weighted` writes the column `weights`."""
+    """A reader with what turns its examples into tokens.
+
+    `weighted` writes the column `weights`, `signed` makes a signature for each row.
+    Where the model sees, `processor` stands for its tokenizer, and `images` finds pictures.
+    """
 
     reader: Reader
     tokenizer: PreTrainedTokenizerBase
     settings: TokenizeSettings
     weighted: bool = False
+    signed: bool = False
+    processor: Any = None
+    images: ImageFolder | None = None
 
     @cached_property
-    def tokenize(self) -> RowTokenizer:
-        return RowTokenizer.of(self.tokenizer, self.settings)
+    def tokenize(self) -> Callable[[Sequence[Example]], list[tuple[Tokenized, ...] | RowProblem]]:
+        if self.images is not None:
+            return VisionTokenizer.of(self.processor, self.settings, self.images)
+        return TextOnly(RowTokenizer.of(self.tokenizer, self.settings))
 
     def __getstate__(self) -> dict[str, Any]:
         # What is made on first use is made again in another process.
         return {name: value for name, value in vars(self).items() if name != "tokenize"}
 
 
+class Outcome(NamedTuple):
+    """What became of a row: its tokens, or why it has none. A row that no format reads has no example."""
+
+    where: Where
+    example: Example | None
+    result: tuple[Tokenized, ...] | RowProblem
+
+
+def outcomes(bench: Bench, task: Task) -> list[Outcome]:
+    """What becomes of each row of `task`, in order: the same for training and for a look."""
+    found = bench.reader.examples(task)
+    results = iter(bench.tokenize([e for _, e in found if not isinstance(e, RowProblem)]))
+    return [
+        Outcome(where, None, example)
+        if isinstance(example, RowProblem)
+        else Outcome(where, example, next(results))
+        for where, example in found
+    ]
+
+
 def do(benches: Sequence[Bench], task: Task) -> Done:
     """Prepare the rows of `task`."""
     bench = benches[task.source]
-    found = bench.reader.examples(task)
-    results = iter(bench.tokenize([e for _, e in found if not isinstance(e, RowProblem)]))
+    found = outcomes(bench, task)
+    keeps_odd = bench.reader.source.on_bad_row.consecutive_assistant == "keep"
     tally = Tally(read=len(found))
     rows: list[Tokenized] = []
     numbers: list[int] = []
     marks: list[bytes] = []
-    for where, example in found:
-        result = example if isinstance(example, RowProblem) else next(results)
+    signatures: list[bytes] = []
+    for where, example, result in found:
         if isinstance(result, RowProblem):
             tally.fault(where, result)
             continue
-        assert not isinstance(example, RowProblem)
+        assert example is not None
+        if keeps_odd and (odd := consecutive_assistant(example)) is not None:
+            tally.keep(where, odd)
         rows += result
         numbers += [where.number - 1] * len(result)
         marks += [mark_of(example)] * len(result)
+        if bench.signed:
+            signatures += [signature_of(example)] * len(result)
         tally.used += 1
         tally.rows += len(result)
         for row in result:
             _count(tally, row)
-    return Done(task.source, *_batches(rows, numbers, marks, weighted=bench.weighted), tally)
+    sees = bench.images is not None
+    batches = _batches(rows, numbers, marks, weighted=bench.weighted, sees=sees)
+    return Done(task.source, *batches, tally, b"".join(signatures))
 
 
 def _count(tally: Tally, row: Tokenized) -> None:
@@ -129,42 +170,69 @@ def mark_of(example: Example) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def tokens_schema(*, weighted: bool = False) -> pa.Schema:
-    """The columns of prepared data; labels are -100 where the loss is not taken."""
+def tokens_schema(*, weighted: bool = False, sees: bool = False) -> pa.Schema:
+    """The columns of prepared data; labels are -100 where the loss is not taken.
+
+    For a model that `sees` there are `pictures`, what `ImageRow.pictures` says.
+    """
     import pyarrow as pa
 
     fields = {"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())}
-    return pa.schema({**fields, "weights": pa.list_(pa.float32())} if weighted else fields)
+    if weighted:
+        fields["weights"] = pa.list_(pa.float32())
+    if sees:
+        fields["pictures"] = pa.list_(pa.uint8())
+    return pa.schema(fields)
 
 
 def numbers_schema() -> pa.Schema:
-    """Behind each prepared row: the row of its source it was made from, from 0, its length in tokens, its mark."""
+    """Behind each prepared row: the row of its source it was made from, from 0, and its mark.
+
+    `length`, `trained` and `truncated` are tokens: all that are left, those that train,
+    those that were cut off.
+    """
     import pyarrow as pa
 
-    return pa.schema({"row": pa.int64(), "length": pa.int32(), "mark": pa.binary(16)})
+    counts = dict.fromkeys(("length", "trained", "truncated"), pa.int32())
+    return pa.schema({"row": pa.int64(), **counts, "mark": pa.binary(16)})
 
 
 def _batches(
-    rows: list[Tokenized], numbers: list[int], marks: list[bytes], *, weighted: bool
+    rows: list[Tokenized], numbers: list[int], marks: list[bytes], *, weighted: bool, sees: bool
 ) -> tuple[pa.RecordBatch | None, pa.RecordBatch | None]:
     import pyarrow as pa
 
     if not rows:
         return None, None
-    tokens = pa.list_(pa.int32())
     columns = [
-        pa.array([row.input_ids for row in rows], tokens),
-        pa.array([row.labels for row in rows], tokens),
+        _lists([row.input_ids for row in rows], "int32"),
+        _lists([row.labels for row in rows], "int32"),
     ]
     if weighted:
         weights = [row.weights or [1.0] * len(row.labels) for row in rows]
-        columns.append(pa.array(weights, pa.list_(pa.float32())))
+        columns.append(_lists(weights, "float32"))
+    if sees:
+        pictures = [list(row.pictures) for row in rows if isinstance(row, ImageRow)]
+        columns.append(pa.array(pictures, pa.list_(pa.uint8())))
     behind = [
         pa.array(numbers, pa.int64()),
         pa.array([len(row.input_ids) for row in rows], pa.int32()),
+        pa.array([len(row.labels) - row.labels.count(IGNORED) for row in rows], pa.int32()),
+        pa.array([row.truncated for row in rows], pa.int32()),
         pa.array(marks, pa.binary(16)),
     ]
     return (
-        pa.record_batch(columns, tokens_schema(weighted=weighted)),
+        pa.record_batch(columns, tokens_schema(weighted=weighted, sees=sees)),
         pa.record_batch(behind, numbers_schema()),
     )
+
+
+def _lists(values: Sequence[Sequence[float]], kind: str) -> pa.Array:
+    """A column of lists of numbers: several times faster than Arrow's own conversion."""
+    import numpy as np
+    import pyarrow as pa
+
+    offsets: np.ndarray[Any, Any] = np.zeros(len(values) + 1, np.int32)
+    np.cumsum([len(each) for each in values], out=offsets[1:])
+    flat = np.concatenate([np.array(each, kind) for each in values])
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
