@@ -52,6 +52,13 @@ class ModelFacts:
         return value if isinstance(value, str) else None
 
     @property
+    def sees(self) -> bool | None:
+        """True where the configuration has a vision part; None where there is no configuration."""
+        if not self.config:
+            return None
+        return any("vision" in key or "image" in key for key in self.config)
+
+    @property
     def context_length(self) -> int | None:
         """The longest row the model takes, in tokens; None where its configuration does not say."""
         text = self.config.get("text_config") or self.config

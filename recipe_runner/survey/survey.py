@@ -15,6 +15,7 @@ from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit, SourceSpec
 from recipe_runner.survey.codes import OUTPUT_DISK_FULL, OUTPUT_NOT_WRITABLE
 from recipe_runner.survey.data import SourceFacts, survey_source
+from recipe_runner.survey.golden import GoldenFacts, survey_golden
 from recipe_runner.survey.model import ModelFacts, survey_model
 from recipe_runner.survey.paths import UnusablePathError, located
 from recipe_runner.survey.template import TemplateFacts, survey_template
@@ -38,6 +39,7 @@ class Surroundings:
     model: ModelFacts | None
     tokenizer: ModelFacts | None
     template: TemplateFacts | None
+    golden: GoldenFacts | None = None
 
 
 def survey(
@@ -79,10 +81,14 @@ def survey(
         lambda: survey_template(wanted, base, document.place(("tokenizer", "chat_template")))
     )
     findings.extend(_output(recipe, document, cwd))
+    golden = None
+    if document.path != "<stdin>":
+        file = base / Path(document.path).name
+        golden = attempt(lambda: survey_golden(file, document.path, tokenizer))
     train = sources(recipe.data.train, "train")
-    return Surroundings(train, sources(evaluation, "eval"), model, tokenizer, template), tuple(
-        findings
-    )
+    return Surroundings(
+        train, sources(evaluation, "eval"), model, tokenizer, template, golden
+    ), tuple(findings)
 
 
 def _spec_path(document: Document, key: str, index: int) -> KeyPath:
