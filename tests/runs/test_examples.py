@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.console import Silent
 from recipe_runner.execute.launch import launch
 from recipe_runner.execute.outcome import Outcome
@@ -68,3 +69,20 @@ def test_an_adapter_is_trained_on_what_the_quickstart_leaves(checkout: Path) -> 
     assert not (outcome.model / "model.safetensors").exists()
     trained = losses(outcome, "train", "loss")
     assert trained[-1] < trained[0] - 0.3
+
+
+def test_data_with_faults_train_and_every_row_is_accounted_for(checkout: Path) -> None:
+    outcome = run("examples/mend-the-data/recipe.yaml")
+    receipt = json.loads((outcome.run_dir / "data.json").read_text(encoding="utf-8"))
+    log, forum, held_out = receipt["sources"]
+    # 61 lines: one without an answer, two copies, one that is evaluated on.
+    assert (log["read"], log["used"], forum["read"], forum["used"]) == (61, 60, 60, 59)
+    assert receipt["train_rows"] == (60 - 2 - 1) + 2 * 59
+    assert held_out["used"] == receipt["eval_rows"] == 20
+    assert losses(outcome, "train", "loss")
+
+
+def test_golden_rows_stop_a_run_that_trains_on_other_tokens(checkout: Path) -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        run("examples/mend-the-data/recipe.yaml", "data.loss_on=all")
+    assert [found.code.id for found in caught.value.diagnostics] == ["RR451"]
