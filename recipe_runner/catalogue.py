@@ -9,7 +9,10 @@ from recipe_runner.compiler import codes as compiler
 from recipe_runner.compiler import rules
 from recipe_runner.diagnostics import Code
 from recipe_runner.execute import codes as execute
+from recipe_runner.execute.attention import codes as execute_attention
 from recipe_runner.execute.data import codes as execute_data
+from recipe_runner.execute.preview import codes as execute_preview
+from recipe_runner.execute.vision import codes as execute_vision
 from recipe_runner.recipe import codes as recipe
 from recipe_runner.rows import codes as rows
 from recipe_runner.survey import codes as survey
@@ -29,6 +32,9 @@ def catalogue() -> Mapping[str, Code]:
             *compiler.CODES,
             *execute.CODES,
             *execute_data.CODES,
+            *execute_preview.CODES,
+            *execute_attention.CODES,
+            *execute_vision.CODES,
         )
     )
 

@@ -28,7 +28,11 @@ PIPE_CLOSED = 141
 COMMANDS = {
     "check": "Tell everything that is wrong with recipes.",
     "plan": "Show what a recipe would run, and why.",
+    "preview": "Show rows as the model sees them.",
+    "prepare": "Turn the rows of a recipe into tokens, and keep them.",
     "train": "Check, plan and run a recipe.",
+    "data": "Show lengths, padding, sources and repeats of the data.",
+    "cache": "Show, check and remove prepared data.",
     "explain": "Explain a code, a key or a component.",
     "init": "Write a commented recipe to start from.",
     "schema": "Print the JSON Schema of recipes.",

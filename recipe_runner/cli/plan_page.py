@@ -19,7 +19,9 @@ from recipe_runner.cli.layout import (
     value_text,
 )
 from recipe_runner.cli.screen import visible
-from recipe_runner.plan import Call, Derived, LossPlan, Plan, SourcePlan
+from recipe_runner.plan import Call, DataPlan, Derived, LossPlan, Plan, SourcePlan
+from recipe_runner.plan.joined import joins_rows
+from recipe_runner.plan.mix import rows_per_epoch
 
 
 def page(plan: Plan, *, width: int, color: bool = False) -> str:
@@ -76,7 +78,9 @@ def _model(plan: Plan) -> Iterator[Line]:
         how += f", revision {load['revision']}"
     yield "model", f"{short_path(model.name_or_path)} ({how}), {load['dtype']}"
     if load.get("attn_implementation"):
-        yield "attention", str(load["attn_implementation"])
+        how = str(load["attn_implementation"])
+        alone = "; rows that share a sequence do not see each other"
+        yield "attention", how + (alone if joins_rows(plan) else "")
     if model.config_overrides:
         yield "config", options(model.config_overrides)
     if plan.quantization is not None:
@@ -85,6 +89,8 @@ def _model(plan: Plan) -> Iterator[Line]:
         yield "adapter", "none, the model trains in full"
     else:
         yield "adapter", _call(plan.adapter, numbers=True)
+    if model.sees:
+        yield "images", _vision(plan)
     if model.freeze or model.trainable_parameters:
         names = [f"not {name}" for name in model.freeze] + list(model.trainable_parameters)
         yield "trains only", ", ".join(names)
@@ -101,13 +107,29 @@ def _model(plan: Plan) -> Iterator[Line]:
         yield "tokens", options(added)
 
 
+def _vision(plan: Plan) -> str:
+    """What becomes of the layers that see."""
+    adapter = plan.adapter
+    if adapter is None:
+        trains = "trains in full" if not plan.model.freeze else "trains but for what is frozen"
+        return f"read by the model's own processor; the vision part {trains}"
+    everywhere = adapter.arguments.get("target_modules") == "all-linear"
+    if everywhere and not adapter.arguments.get("exclude_modules"):
+        return (
+            "read by the model's own processor; all-linear adapts the vision part too, "
+            "`adapter.exclude_modules` leaves it out"
+        )
+    return "read by the model's own processor; the adapter is on the layers that it names"
+
+
 def _data(plan: Plan) -> Iterator[Line]:
     data = plan.data
     because = {each.path: each.because for each in plan.derived}
     for key, sources in (("train", data.train), ("eval", data.eval)):
         for i, source in enumerate(sources):
             why = because.get(f"data.{key}.format") or because.get(f"data.{key}.{i}.format")
-            yield key if i == 0 else "", _source(source, why)
+            gives = _gives(data, i) if key == "train" else ""
+            yield key if i == 0 else "", _source(source, why) + gives
     if data.eval_split is not None:
         split = data.eval_split
         some = f"{number(100 * split)}%" if split < 1 else counted(int(split), "row")
@@ -124,11 +146,26 @@ def _data(plan: Plan) -> Iterator[Line]:
     over = longer.get(data.overlong, "an error")
     packed = f"packed ({data.packing})" if data.packing else "not packed"
     order = f"shuffled with seed {data.seed}" if data.shuffle else "in the order of the files"
+    if data.streaming:
+        among = f", shuffled among {data.shuffle_buffer:,} with seed {data.seed}"
+        order = "read as a stream" + (among if data.shuffle else "")
 
     yield (
         "rows",
         f"up to {data.max_length} tokens, longer ones are {over}; {packed}, {order}",
     )
+
+
+def _gives(data: DataPlan, number: int) -> str:
+    """What a training set gives in an epoch, where that is not simply its rows."""
+    found = rows_per_epoch(data.train, data.eval_split, data.mix_strategy, data.mix_stopping)
+    rows = data.train[number].rows
+    if found is None or (len(data.train) == 1 and found.rows[0] == rows):
+        return ""
+    about = "" if found.exact else "about "
+    share = found.rows[number] / found.expected if found.expected else 0
+    part = f", {share:.0%} of them" if len(data.train) > 1 else ""
+    return f"; gives {about}{counted(round(found.rows[number]), 'row')} an epoch{part}"
 
 
 def _source(source: SourcePlan, why: str | None) -> str:
@@ -166,9 +203,10 @@ def _loss(loss: LossPlan) -> str:
 def training_lines(plan: Plan) -> Iterator[Line]:
     """How it trains: batch, steps, schedule, precision, evaluation, checkpoints."""
     steps, arguments = plan.steps, plan.arguments.arguments
+    unit = "packs" if plan.data.packing else "sequences"
     yield (
         "batch",
-        f"{steps.global_batch_size} sequences per step = {steps.per_device} per process "
+        f"{steps.global_batch_size} {unit} per step = {steps.per_device} per process "
         f"x {steps.accumulation} accumulation x {counted(steps.processes, 'process', 'es')}",
     )
     yield "steps", _steps(plan)

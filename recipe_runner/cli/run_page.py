@@ -91,6 +91,8 @@ def _next(model: Path, scored: Scored | None, plan: Plan) -> str:
     folder = json.dumps(short_path(str(model)), ensure_ascii=False)
     asked = scored.samples[0].prompt if scored is not None and scored.samples else "Hello"
     question = json.dumps([{"role": "user", "content": asked}], ensure_ascii=False)
+    if plan.model.sees:
+        return _next_to_see(folder, model)
     load = f'  chat = pipeline("text-generation", {folder})'
     lines = ["ask it, in Python:", "  from transformers import pipeline", load]
     if plan.adapter is not None and plan.tokenizer.add_tokens:
@@ -102,9 +104,23 @@ def _next(model: Path, scored: Scored | None, plan: Plan) -> str:
             f"  tokenizer = AutoTokenizer.from_pretrained({folder})",
             '  chat = pipeline("text-generation", model, tokenizer=tokenizer)',
         ]
-    lines += [
-        f"  print(chat({question}, do_sample=False, return_full_text=False))",
-        f"read its card: {short_path(str(model / 'README.md'))}",
-        "write a recipe of your own: recipe-run init",
+    lines.append(f"  print(chat({question}, do_sample=False, return_full_text=False))")
+    return _lines(lines, model)
+
+
+def _next_to_see(folder: str, model: Path) -> str:
+    """The same for a model that sees."""
+    lines = [
+        "ask it, in Python:",
+        "  from transformers import pipeline",
+        f'  chat = pipeline("image-text-to-text", {folder})',
+        '  parts = [{"type": "image", "url": "IMAGE"}, {"type": "text", "text": "Hello"}]',
+        '  print(chat(text=[{"role": "user", "content": parts}], return_full_text=False))',
     ]
+    return _lines(lines, model)
+
+
+def _lines(asked: list[str], model: Path) -> str:
+    card = f"read its card: {short_path(str(model / 'README.md'))}"
+    lines = [*asked, card, "write a recipe of your own: recipe-run init"]
     return "".join(f"  {line}\n" for line in lines)

@@ -7,6 +7,7 @@ from typing import Any
 from recipe_runner.compiler.compile_data import compile_data
 from recipe_runner.compiler.compile_launch import compile_launch
 from recipe_runner.compiler.packages import required
+from recipe_runner.compiler.resolve_joined import attention_of
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.components.base import settled
 from recipe_runner.plan import (
@@ -22,7 +23,13 @@ from recipe_runner.plan import (
 )
 from recipe_runner.recipe.training import Training
 
-_AUTO_CLASS = {"causal_lm": "transformers:AutoModelForCausalLM"}
+_AUTO_CLASS = {
+    "causal_lm": "transformers:AutoModelForCausalLM",
+    "image_text_to_text": "transformers:AutoModelForImageTextToText",
+}
+
+_ADAPTED_AS = {"causal_lm": "causal_lm", "image_text_to_text": "causal_lm"}
+"""PEFT's word for what a model does: one that sees answers as any language model."""
 
 RUN_FILES = (
     OutputFile("recipe.yaml", "the recipe as written"),
@@ -40,7 +47,7 @@ RUN_FILES = (
 def compile_plan(resolved: ResolvedRecipe, *, text: str, path: str, run_dir: str) -> Plan:
     """Compile the plan of a run. `text` is the recipe as written, `run_dir` an absolute path."""
     recipe = resolved.recipe
-    adapter = recipe.adapter.compile(recipe.model.task) if recipe.adapter else None
+    adapter = recipe.adapter.compile(_ADAPTED_AS[recipe.model.task]) if recipe.adapter else None
     launch = compile_launch(resolved, run_dir)
     files = list(RUN_FILES)
     if launch.accelerate_config is not None:
@@ -72,6 +79,7 @@ def compile_plan(resolved: ResolvedRecipe, *, text: str, path: str, run_dir: str
         tags=recipe.tags,
         requires=required(resolved),
         derived=resolved.derived,
+        golden=resolved.around.golden.path if resolved.around.golden else None,
     )
 
 
@@ -84,7 +92,7 @@ def _model(resolved: ResolvedRecipe) -> ModelPlan:
         load={
             "revision": model.revision,
             "dtype": settled(model.dtype),
-            "attn_implementation": model.attn_implementation,
+            "attn_implementation": attention_of(resolved.recipe),
             "trust_remote_code": model.trust_remote_code,
         },
         local=facts.local,
@@ -161,8 +169,9 @@ def _arguments(resolved: ResolvedRecipe, run_dir: str) -> Call:
         "max_length": settled(data.max_length),
         # Rows reach the trainer cut; this is what it would do on its own.
         "truncation_mode": "keep_start",
-        "packing": data.packing is not None,
-        "eval_packing": data.eval_packing,
+        # They reach it packed as well: `data.packing` of the plan says how.
+        "packing": False,
+        "eval_packing": False,
         "save_steps": _interval(training.save_steps, training.saves_per_epoch, training),
         "eval_steps": _interval(training.eval_steps, training.evals_per_epoch, training),
         # One process has no process group, and upstream fails when it is asked for one.
@@ -177,9 +186,8 @@ def _arguments(resolved: ResolvedRecipe, run_dir: str) -> Call:
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
     }
-    if data.packing is not None:
-        arguments["packing_strategy"] = data.packing
-    if not data.shuffle:
+    # A stream has no sampler: its order is its own.
+    if not data.shuffle and not data.streaming:
         arguments["train_sampling_strategy"] = "sequential"
     for tracker in recipe.tracking:
         arguments.update(tracker.training_arguments())

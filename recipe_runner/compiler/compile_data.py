@@ -47,7 +47,10 @@ def compile_source(source: ResolvedSource) -> SourcePlan:
     return SourcePlan(
         path=spec.path,
         loader=facts.loader,
-        loader_options=spec.source.options() if isinstance(spec.source, Source) else {},
+        loader_options={
+            **(spec.source.options() if isinstance(spec.source, Source) else {}),
+            **({"data_files": list(spec.data_files)} if spec.data_files else {}),
+        },
         format=FormatPlan(source.format.type, source.format.example_shape, source.format.options()),
         loss=source.loss,
         files=facts.files,

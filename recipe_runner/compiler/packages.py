@@ -1,9 +1,11 @@
 """The packages that a plan needs beside those that every run needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.plan import Requirement
+from recipe_runner.rows.address import STORES, scheme_of
+from recipe_runner.syntax import dotted
 
 LOW_RANK = ("apollo_", "galore_")
 """Beginnings of optimizers that project gradients of modules that the recipe has to name."""
@@ -41,13 +43,27 @@ def required(resolved: ResolvedRecipe) -> tuple[Requirement, ...]:
         wanted.append(Requirement(package, package, f"launch.strategy: {resolved.sharding.type}"))
     if recipe.training.use_liger_kernel:
         wanted.append(Requirement("liger-kernel", "liger_kernel", "training.use_liger_kernel"))
+    if recipe.model.task == "image_text_to_text":
+        wanted.append(Requirement("pillow", "PIL", f"model.task: {recipe.model.task}"))
     optimizer = _of_optimizer(recipe.training.optim)
     if optimizer is not None:
         wanted.append(Requirement(*optimizer, f"training.optim: {recipe.training.optim}"))
+    wanted += _of_data(resolved)
     attention = _ATTENTION.get(recipe.model.attn_implementation or "")
     if attention is not None:
         wanted.append(Requirement(*attention, "model.attn_implementation"))
     return tuple({each.module: each for each in reversed(wanted)}.values())[::-1]
+
+
+def _of_data(resolved: ResolvedRecipe) -> Iterator[Requirement]:
+    """What reads compressed files, files elsewhere and databases."""
+    for source in (*resolved.train, *resolved.eval):
+        because = f"{dotted(source.path)}: {source.spec.path}"
+        if any(file.endswith(".zst") for file in source.facts.files):
+            yield Requirement("zstandard", "zstandard", because)
+        store = STORES.get(scheme_of(source.spec.path) or "")
+        if store is not None:
+            yield Requirement(store.name, store.module, because)
 
 
 def _of_optimizer(name: str) -> tuple[str, str] | None:

@@ -8,14 +8,17 @@ import math
 from collections.abc import Callable
 from functools import reduce
 
+from recipe_runner.compiler.compile_data import compile_source
 from recipe_runner.compiler.resolve_batch import resolve_batch
 from recipe_runner.compiler.resolve_data import resolve_sources
+from recipe_runner.compiler.resolve_joined import resolve_attention
 from recipe_runner.compiler.resolve_schedule import resolve_schedule
 from recipe_runner.compiler.resolved import Draft, ResolvedRecipe, ResolvedSource
 from recipe_runner.components.base import discover, settled
 from recipe_runner.components.sharding import Sharding
 from recipe_runner.diagnostics import Diagnostic
 from recipe_runner.plan import MachinePlan
+from recipe_runner.plan.mix import rows_per_epoch
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit
 from recipe_runner.survey import Surroundings
@@ -219,21 +222,12 @@ def _padding(draft: Draft) -> Draft:
 
 
 def _training_rows(recipe: Recipe, train: tuple[ResolvedSource, ...]) -> int | None:
-    """Rows that train, as far as they are known before the run."""
-    counts = [source.facts.rows for source in train]
-    if recipe.data.mix.strategy == "interleave" or None in counts:
-        return None
-    used = 0
-    for source, count in zip(train, counts, strict=True):
-        assert count is not None
-        rows = min(count, source.spec.limit or count)
-        fraction = source.spec.fraction_of_rows
-        used += rows if fraction is None else max(1, round(rows * fraction))
-    if not isinstance(recipe.data.eval, EvalSplit):
-        return used
-    split = recipe.data.eval.split
-    # As the run counts them, so that both have the same number of steps.
-    return used - (int(split) if split >= 1 else max(1, round(used * split)))
+    """Rows of an epoch, as far as they are known before the run."""
+    data = recipe.data
+    split = data.eval.split if isinstance(data.eval, EvalSplit) else None
+    sources = [compile_source(source) for source in train]
+    found = rows_per_epoch(sources, split, data.mix.strategy, data.mix.stopping_strategy)
+    return None if found is None else found.total
 
 
 _DECISIONS: tuple[Callable[[Draft], Draft], ...] = (
@@ -245,4 +239,5 @@ _DECISIONS: tuple[Callable[[Draft], Draft], ...] = (
     _memory,
     _length,
     _padding,
+    resolve_attention,
 )

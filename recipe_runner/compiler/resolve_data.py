@@ -116,12 +116,14 @@ def _format(
     if row is None:
         return None, draft  # every row is broken, which is told row by row
     row = _renamed(row, spec)
-    for kind in kinds:
-        because = kind.recognises(row)
-        if because is not None:
-            format_ = kind.model_validate({"type": kind.type_name(), **kind.when_recognised})
-            shown = format_.options() | {"type": format_.type}
-            return format_, draft.note(f"{dotted(path)}.format", shown, because)
+    fitting = {kind: why for kind in kinds if (why := kind.recognises(row)) is not None}
+    for kind, because in fitting.items():
+        options = kind.recognised_options(row)
+        format_ = kind.model_validate({"type": kind.type_name(), **options})
+        if others := [other.type_name() for other in fitting if other is not kind]:
+            because += f"; {' and '.join(others)} would fit too"
+        shown = format_.options() | {"type": format_.type}
+        return format_, draft.note(f"{dotted(path)}.format", shown, because)
     have = ", ".join(f"`{column}`" for column in row) or "none"
     message = f"the format of `{spec.path}` is not recognised from its columns: {have}"
     help_text = f"set `format` to one of {names}, with the names of its columns"

@@ -50,6 +50,8 @@ def _evaluations(draft: Draft, per_epoch: int | None) -> Draft:
     if training.eval_strategy == "auto":
         if training.evals_per_epoch is not None or training.eval_steps is not None:
             strategy, reason = "steps", "an interval is stated"
+        elif draft.recipe.data.eval is not None and draft.recipe.data.streaming:
+            strategy, reason = "steps", "the steps of an epoch of a stream are not known"
         elif draft.recipe.data.eval is not None:
             strategy, reason = "epoch", "there are evaluation rows"
         else:

@@ -22,6 +22,7 @@ AUTO_CLASSES = frozenset(
         "AutoModelForImageTextToText",
         "AutoModelForSequenceClassification",
         "AutoModelForTokenClassification",
+        "AutoProcessor",
         "AutoTokenizer",
     )
 )

@@ -100,7 +100,10 @@ def _prepare_once(plan: Plan, rows: Suppliers, console: Console) -> None:
     from recipe_runner.execute.tokenizer import load_tokenizer
 
     hush()
-    rows.prepare(plan, load_tokenizer(plan.tokenizer), console)
+    tokenizer = load_tokenizer(plan.tokenizer)
+    if rows.inspect is not None:
+        rows.inspect(plan, tokenizer, console)
+    rows.prepare(plan, tokenizer, console)
 
 
 def _tell(run: RunDirectory, decision: Decision, console: Console) -> None:

@@ -11,27 +11,35 @@ import difflib
 from collections.abc import Collection
 from typing import Any
 
+from recipe_runner.execute.attention.segments import register
+from recipe_runner.execute.attention.suitable import demand_joinable
 from recipe_runner.execute.build import build, built, class_of
 from recipe_runner.execute.codes import during
 from recipe_runner.execute.fault import fault
 from recipe_runner.execute.trainable import choose_trainable, demand_targets
 from recipe_runner.plan import ModelPlan, Plan
+from recipe_runner.plan.joined import SEGMENTS, joins_rows
 
 
 def load_model(plan: Plan, tokenizer: Any) -> Any:
     """The model of `plan`, with embeddings that fit `tokenizer`; an adapter is not attached yet.
 
     Reports RR709 and RR713 for names and patterns that the model does not have, RR714 for
-    weights that are not in the checkpoint, RR715 for values that its configuration refuses.
+    weights that are not in the checkpoint, RR715 for values that its configuration refuses,
+    RR446 for models in which rows that share a sequence would see each other.
     """
     from transformers import set_seed
 
     set_seed(plan.seed)
+    if plan.model.load.get("attn_implementation") == SEGMENTS:
+        register()
     model = _random(plan) if plan.model.random_init else _pretrained(plan)
     _fit_embeddings(model, tokenizer, plan.tokenizer.resize_embeddings_multiple_of)
     _agree_on_tokens(model, tokenizer)
     choose_trainable(model, plan)
     demand_targets(model, plan)
+    if joins_rows(plan):
+        demand_joinable(model, plan)
     if plan.quantization is not None:
         _keep_gradients(model)
     return model

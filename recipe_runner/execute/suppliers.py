@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recipe_runner.execute.console import Console
@@ -38,27 +38,57 @@ class Conversations(Protocol):
     def __call__(self, plan: Plan, data: Any, count: int) -> Sequence[Sequence[dict[str, Any]]]: ...
 
 
+class Inspect(Protocol):
+    """Compares tokens before anything is prepared, and tells the console what is odd."""
+
+    def __call__(self, plan: Plan, tokenizer: Any, console: Console) -> None: ...
+
+
 @dataclass(frozen=True)
 class Suppliers:
-    """The two ways in which a run asks for rows."""
+    """The ways in which a run asks for rows, and has them looked at before."""
 
     prepare: Prepare
     conversations: Conversations
+    inspect: Inspect | None = None
 
 
 def default_suppliers() -> Suppliers:
     """The rows of `execute.data`."""
-    return Suppliers(_prepare, _conversations)
+    return Suppliers(_prepare, _conversations, _inspect)
+
+
+def _inspect(plan: Plan, tokenizer: Any, console: Console) -> None:
+    from recipe_runner.execute.preview.inspect import inspect
+
+    for warning in inspect(plan, tokenizer):
+        console.diagnostic(warning)
 
 
 def _prepare(plan: Plan, tokenizer: Any, console: Console) -> Data:
+    from recipe_runner.execute.data.packed import evaluation_sequences, training_sequences
     from recipe_runner.execute.data.prepare import prepare
-    from recipe_runner.execute.data.telling import Told, summary
+    from recipe_runner.execute.data.shares import given
+    from recipe_runner.execute.data.telling import Told, because, summary, warnings
 
-    prepared = prepare(plan, tokenizer, progress=Told(console))
+    if plan.data.streaming:
+        from recipe_runner.execute.data.streamed import stream
+
+        return stream(plan, tokenizer, progress=Told(console), say=console.line)
+    prepared = prepare(plan, tokenizer, progress=Told(console), told=because(console))
     for line in summary(prepared.receipt):
         console.line(line)
-    return prepared
+    for line in given(plan, prepared):
+        console.line(line)
+    for warning in warnings(plan, prepared.receipt):
+        console.diagnostic(warning)
+    if plan.model.sees:
+        return prepared
+    return replace(
+        prepared,
+        train=training_sequences(plan, prepared.folder),
+        eval=evaluation_sequences(plan, prepared.folder),
+    )
 
 
 def _conversations(plan: Plan, data: Any, count: int) -> list[list[Any]]:
@@ -67,9 +97,11 @@ def _conversations(plan: Plan, data: Any, count: int) -> list[list[Any]]:
     Plain text has no turn to answer, and a call of a tool is no text to compare with.
     """
     from recipe_runner.execute.data.examples import evaluation_examples
+    from recipe_runner.execute.data.streamed import Streamed
 
     found: list[list[Any]] = []
-    for example in evaluation_examples(plan, data, count):
+    streamed = isinstance(data, Streamed)
+    for example in data.examples(count) if streamed else evaluation_examples(plan, data, count):
         if "messages" in example:
             found.append(list(example["messages"]))
         elif isinstance(example.get("prompt"), list | tuple):

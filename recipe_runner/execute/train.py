@@ -79,13 +79,17 @@ class _Session:
         from recipe_runner.execute.trainer import build_trainer, training_arguments
 
         plan, main = self.plan, self.rank == 0
-        arguments = training_arguments(plan, self.run.checkpoints)
         tokenizer = load_tokenizer(plan.tokenizer)
         # Several processes find in the cache what the launching one prepared and told.
         teller = self.console if self.processes == 1 else Silent()
+        if self.processes == 1 and self.suppliers.inspect is not None:
+            self.suppliers.inspect(plan, tokenizer, teller)
         data = self.suppliers.prepare(plan, tokenizer, teller)
         if main and data.receipt is not None:
             note_rows(self.run, data.receipt, resume)
+        # The first to touch a GPU; until here processes could be forked.
+        arguments = training_arguments(plan, self.run.checkpoints)
+        processor, collator = self._vision(tokenizer, data)
         model = load_model(plan, tokenizer)
         metrics = Metrics(self.run.metrics_file if main else None)
         watch = Watch(plan.monitor)
@@ -93,11 +97,12 @@ class _Session:
             plan,
             arguments=arguments,
             model=model,
-            tokenizer=tokenizer,
+            tokenizer=processor or tokenizer,
             train=data.train,
             evaluation=data.eval,
             # The watch looks at weights that anybody before it wants to save.
             callbacks=[*_early_stopping(plan.monitor), interrupt, watch, *self._tail(metrics)],
+            collator=collator,
         )
         self._demand_peers()
         scoring = self._scoring(data)
@@ -114,8 +119,11 @@ class _Session:
         if interrupt.stopped:
             raise KeyboardInterrupt
         if self.step == 0:
-            raise self._idle(len(data.train))
-        return self._conclude(trainer, tokenizer, data, metrics, scoring, resume, started)
+            raise self._idle(None if plan.data.streaming else len(data.train))
+        if main and plan.data.streaming:
+            self._streamed(data)
+        reader = processor or tokenizer
+        return self._conclude(trainer, reader, data, metrics, scoring, resume, started)
 
     def interrupted(self, resume: Path | None, started: float) -> Outcome:
         checkpoint = newest_complete(self.run.checkpoints, self.processes)
@@ -169,7 +177,30 @@ class _Session:
             scored=scored,
         )
 
+    def _streamed(self, data: Data) -> None:
+        """Say and note what became of the rows of the stream, which only the run could find."""
+        from recipe_runner.execute.data.streamed import Streamed
+
+        assert isinstance(data, Streamed), "a plan that streams has a stream"
+        for line in data.train.told():
+            self.console.line(line)
+        note_rows(self.run, data.final(), None)
+
+    def _vision(self, tokenizer: Any, data: Data) -> tuple[Any, Any]:
+        """The processor of a model that sees, and what makes its batches; None for others."""
+        if not self.plan.model.sees:
+            return None, None
+        from recipe_runner.execute.data.prepare import Prepared
+        from recipe_runner.execute.trainer import collator_of
+        from recipe_runner.execute.vision import VisionCollator, load_processor
+
+        assert isinstance(data, Prepared), "rows with images come from prepared data"
+        processor = load_processor(self.plan, tokenizer)
+        tokens = collator_of(self.plan, tokenizer)
+        return processor, VisionCollator(processor, tokens, data.folder, self.plan.recipe_path)
+
     def _save(self, trainer: Any, tokenizer: Any) -> None:
+        """Save the model and the tokenizer, or the processor that holds it."""
         with record.writing(self.run.model):
             # Every rank takes part: a sharded model is gathered while it is saved.
             trainer.save_model(str(self.run.model))
@@ -234,12 +265,13 @@ class _Session:
             return None
         return Scoring(wanted, self.run, rows, self.plan.tokenizer.chat_template_kwargs)
 
-    def _idle(self, rows: int) -> DiagnosticError:
+    def _idle(self, count: int | None) -> DiagnosticError:
         """No batch came: upstream warns into the log and calls it a finished training."""
+        rows = "the rows of the stream" if count is None else f"{count} rows"
         return fault(
             during.NOTHING_TRAINED,
             self.plan.recipe_path,
-            f"no optimizer step was taken: {rows} rows do not fill a batch of "
+            f"no optimizer step was taken: {rows} do not fill a batch of "
             f"{self.plan.steps.per_device * self.processes}, and training.dataloader_drop_last "
             "leaves it out",
             "lower training.per_device_train_batch_size, turn off "

@@ -55,6 +55,11 @@ class ModelPlan:
     freeze: tuple[str, ...] = ()
     trainable_parameters: tuple[str, ...] = ()
 
+    @property
+    def sees(self) -> bool:
+        """True where the model takes images, and a processor beside the tokenizer."""
+        return self.auto_class.endswith(":AutoModelForImageTextToText")
+
 
 @dataclass(frozen=True)
 class TokenizerPlan:
@@ -138,7 +143,10 @@ class OutputPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run, complete. `recipe_sha256` is of the recipe's text as written."""
+    """One run, complete. `recipe_sha256` is of the recipe's text as written.
+
+    `golden` is the file of the golden rows beside the recipe, None where there is none.
+    """
 
     name: str
     recipe_path: str
@@ -161,4 +169,5 @@ class Plan:
     tags: tuple[str, ...] = ()
     requires: tuple[Requirement, ...] = ()
     derived: tuple[Derived, ...] = ()
+    golden: str | None = None
     version: int = VERSION

@@ -35,8 +35,8 @@ class Model(Spec):
     """Hub id, folder (relative to the recipe file), or `shipped:NAME` for a model of this package."""
     revision: str | None = None
     """Branch, tag or commit of the hub repository; pin a commit so that the recipe stays reproducible."""
-    task: Literal["causal_lm"] = "causal_lm"
-    """What the model is loaded for."""
+    task: Literal["causal_lm", "image_text_to_text"] = "causal_lm"
+    """What the model is loaded for: `image_text_to_text` takes conversations with images."""
     dtype: OrAuto[Literal["bfloat16", "float16", "float32"]] = "auto"
     """Type of the loaded weights; `auto` is float32 for weights that train and half precision for frozen ones."""
     attn_implementation: str | None = None
@@ -145,7 +145,7 @@ class SourceSpec(Spec):
     """One data set: where it is, and how its rows are laid out. A bare text is `path`."""
 
     path: Annotated[str, Field(min_length=1)]
-    """A file, a folder of files, a pattern such as `data/*.jsonl` (relative to the recipe), or a hub id."""
+    """A file, folder or pattern (`data/*.jsonl`) relative to the recipe, an address (`s3://...`), or a hub id."""
     source: Annotated[
         Source | Literal["auto"], OneOf("recipe_runner.components.sources", "auto")
     ] = "auto"
@@ -160,6 +160,8 @@ class SourceSpec(Spec):
     """Split of a hub data set; slices such as `train[:10%]` are allowed."""
     revision: str | None = None
     """Revision of a hub data set; pin a commit so that the recipe stays reproducible."""
+    data_files: Strings = ()
+    """Files of a hub data set to read, by their paths there or by patterns; empty leaves it to the data set."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Columns to rename before the format reads them: the format's name to the data's name."""
     limit: Count | None = None
@@ -208,7 +210,7 @@ class Loss(Spec):
     """Which turns of a conversation train, in full."""
 
     roles: Annotated[Strings, Field(min_length=1)] = ("assistant",)
-    """Roles whose turns train."""
+    """Roles whose turns train; `any` stands for all of them."""
     turns: Literal["all", "last", "last_round"] = "all"
     """`all` of them, the `last` one, or those after the last turn of the user (`last_round`)."""
     end_of_turn: Literal["turn", "all", "last", "none"] = "turn"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import assets, train
+from benchmarks import assets, packing, train
 from benchmarks.results import Failed
 from benchmarks.train import ARMS, Job, Run
 
@@ -37,6 +37,18 @@ def test_losses_that_differ_fail_the_benchmark(tmp_path: Path) -> None:
             ],
             tmp_path,
         )
+
+
+def test_packs_that_train_otherwise_fail_the_benchmark(tmp_path: Path) -> None:
+    runs = [
+        {"arm": arm, "repeat": 0, "steps": 2, "real_tokens": 100, "seconds": 1, "cpu_seconds": cpu}
+        for arm, cpu in ((packing.BASELINE, 2.0), ("packed, 4 packs", 0.5))
+    ]
+    parity = {"documents": 4, "packs": 2, "fill": 0.9, "compared_tokens": 96}
+    packing.report([*runs, {**parity, "largest_loss_difference": 9e-6}], tmp_path)
+    assert '"packed, 4 packs": 4.0' in (tmp_path / "packing.jsonl").read_text(encoding="utf-8")
+    with pytest.raises(Failed, match=r"losses in packs differ by 2\.0e-05"):
+        packing.report([*runs, {**parity, "largest_loss_difference": 2e-5}], tmp_path)
 
 
 def _run(arm: str, cached: bool, losses: list[float]) -> Run:

@@ -29,9 +29,14 @@ TRIGGERED_ELSEWHERE = {
         ("RR422", "RR424", "RR425", "RR426", "RR427", "RR428", "RR431"),
         "runs/data/test_bad_rows.py",
     ),
+    **dict.fromkeys(("RR460", "RR461"), "runs/data/test_duplicates.py"),
+    "RR451": "runs/preview/test_golden.py",
+    **dict.fromkeys(("RR452", "RR453"), "runs/preview/test_parity.py"),
+    **dict.fromkeys(("RR436", "RR439"), "runs/data/test_elsewhere.py"),
     "RR712": "runs/train/test_processes.py",
     "RR423": "runs/tokenize/test_turns.py",
     **dict.fromkeys(("RR429", "RR430"), "runs/data/test_cache.py"),
+    "RR455": "runs/data/test_damage.py",
     **dict.fromkeys(
         ("RR604", "RR606", "RR607", "RR608", "RR609", "RR610", "RR611"),
         "runs/train/test_run_directory.py",
@@ -44,6 +49,9 @@ TRIGGERED_ELSEWHERE = {
     **dict.fromkeys(("RR703", "RR704"), "runs/train/test_stopping.py"),
     "RR701": "runs/train/test_processes.py",
     "RR901": "runs/train/test_failures.py",
+    "RR446": "runs/packing/test_runs.py",
+    **dict.fromkeys(("RR465", "RR466", "RR467", "RR468"), "runs/vision/test_batches.py"),
+    "RR469": "runs/vision/test_tokens.py",
     **dict.fromkeys(
         ("RR603", "RR605", "RR612", "RR613", "RR707"), "unit/execute/test_before_a_run.py"
     ),

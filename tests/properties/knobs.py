@@ -24,6 +24,10 @@ HUB_EVAL = {"data.eval.path": "org/eval", "data.eval.format": "messages"}
 EVAL_SET = {"data.eval.path": "data/eval.jsonl"}
 PAIRS = {"data.train.format": "prompt_completion"}
 EVAL_PAIRS = {"data.eval.format": "prompt_completion"}
+PLACES = {"data.train.format.prompt": "{q}", "data.train.format.completion": "{a}"}
+TURNS = {**PLACES, "data.train.format.render": "chat"}
+EVAL_PLACES = {"data.eval.format.prompt": "{q}", "data.eval.format.completion": "{a}"}
+EVAL_TURNS = {**EVAL_PLACES, "data.eval.format.render": "chat"}
 TWO = {"launch.num_processes": 2}
 WORKERS = {"training.dataloader_num_workers": 2}
 MODULES = {"adapter.target_modules": ["q_proj"]}
@@ -36,13 +40,38 @@ COMPANY: Mapping[str, Mapping[str, Any]] = {
     "data.train.source(arrow)": {"data.train.path": "data/pairs.csv", **PAIRS},
     "data.train.source(csv)": {"data.train.path": "data/pairs.csv", **PAIRS},
     "data.train.source(text)": {"data.train.path": "data/book.txt", "data.train.format": "text"},
+    "data.train.format(template).": {"data.train.path": "org/set", **PLACES},
+    "data.train.format(template).text": {
+        "data.train.path": "org/set",
+        "data.train.format.text": "{a}",
+    },
+    "data.train.format(template).syntax": {
+        "data.train.path": "org/set",
+        "data.train.format.text": "{q} {{ q }}",
+    },
+    "data.train.format(template).system": {"data.train.path": "org/set", **TURNS},
+    "data.train.format(template).images_column": {"data.train.path": "org/set", **TURNS},
     "data.train.path": HUB,
     "data.train.columns": HUB,
     "data.train.name": HUB,
     "data.train.split": HUB,
     "data.train.revision": HUB,
+    "data.train.data_files": HUB,
+    "data.streaming": {"training.max_steps": 9},
+    "data.shuffle_buffer": {"training.max_steps": 9, "data.streaming": True},
     "data.eval.": EVAL_SET,
     "data.eval.format(": {"data.eval.path": "org/set"},
+    "data.eval.format(template).": {"data.eval.path": "org/set", **EVAL_PLACES},
+    "data.eval.format(template).text": {
+        "data.eval.path": "org/set",
+        "data.eval.format.text": "{a}",
+    },
+    "data.eval.format(template).syntax": {
+        "data.eval.path": "org/set",
+        "data.eval.format.text": "{q} {{ q }}",
+    },
+    "data.eval.format(template).system": {"data.eval.path": "org/set", **EVAL_TURNS},
+    "data.eval.format(template).images_column": {"data.eval.path": "org/set", **EVAL_TURNS},
     "data.eval.source(": {**EVAL_SET, "data.eval.format": "messages"},
     "data.eval.source(arrow)": {"data.eval.path": "data/pairs.csv", **EVAL_PAIRS},
     "data.eval.source(csv)": {"data.eval.path": "data/pairs.csv", **EVAL_PAIRS},
@@ -52,6 +81,9 @@ COMPANY: Mapping[str, Mapping[str, Any]] = {
     "data.eval.name": HUB_EVAL,
     "data.eval.split": HUB_EVAL,
     "data.eval.revision": HUB_EVAL,
+    "data.eval.data_files": HUB_EVAL,
+    "data.deduplicate.threshold": {"data.deduplicate.method": "near"},
+    "data.leakage": EVAL,
     "data.mix.": {"data.train": ["data/chat.jsonl", "data/eval.jsonl"]},
     "data.mix.stopping_strategy": {
         "data.train": ["data/chat.jsonl", "data/eval.jsonl"],
@@ -103,13 +135,21 @@ MACHINE = {
 """The machine that a knob needs, by the beginning of its id; a CPU is enough for the others."""
 
 VALUES: Mapping[str, Any] = {
+    "data.eval_packing": False,
     "tokenizer.chat_template(TemplateFile).file": "other.jinja",
     "data.train.path": "org/other",
     "data.eval.path": "org/other",
     "data.eval(EvalSplit).split": 0.5,
     "data.train.format(alpaca).render": "chat",
     "data.eval.format(alpaca).render": "chat",
+    "data.train.format(template).text": "{q} {a}",
+    "data.eval.format(template).text": "{q} {a}",
+    "data.train.format(template).prompt": "{other}",
+    "data.eval.format(template).prompt": "{other}",
+    "data.train.format(template).completion": "{other}",
+    "data.eval.format(template).completion": "{other}",
     "data.loss_on": "all",
+    "data.loss_on.roles": ["user"],
     "algorithm(sft).extra": {"eval_use_gather_object": True},
     "training.optim": "adamw_torch",
     "training.optim_args": "key=1",
@@ -129,19 +169,46 @@ def _interleaved(first: float) -> Mapping[str, Any]:
     return {"data.train": sets, "data.mix": {"strategy": "interleave"}}
 
 
+def _queried(source: Any) -> Mapping[str, Any]:
+    return {"path": "env:ROWS", "format": "messages", "source": source}
+
+
+SQL = _queried({"type": "sql", "query": "SELECT 1"})
+OTHER_SQL = _queried({"type": "sql", "query": "SELECT 2"})
+ON_HUB = {**SQL, "path": "org/set", "source": "hub"}
+
 WHOLE: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "data.train.format(template).type": (
+        {"data.train": {"path": "org/set", "format": "messages"}},
+        {"data.train": {"path": "org/set", "format": {"type": "template", "text": "{q}"}}},
+    ),
+    "data.eval.format(template).type": (
+        {"data.eval": {"path": "org/set", "format": "messages"}},
+        {"data.eval": {"path": "org/set", "format": {"type": "template", "text": "{q}"}}},
+    ),
+    "data.train.source(sql).type": ({"data.train": ON_HUB}, {"data.train": SQL}),
+    "data.eval.source(sql).type": ({"data.eval": ON_HUB}, {"data.eval": SQL}),
+    "data.train.source(sql).query": ({"data.train": SQL}, {"data.train": OTHER_SQL}),
+    "data.eval.source(sql).query": ({"data.eval": SQL}, {"data.eval": OTHER_SQL}),
     "data.train.probability": (_interleaved(0.5), _interleaved(0.25)),
 }
 """Knobs whose recipe cannot be put together from one value: before and after."""
 
-ONE_VALUE = ("recipe", "model.task", "algorithm(sft).type")
+ONE_VALUE = ("recipe", "algorithm(sft).type")
 """Leaves that have a single valid value."""
 
 REFUSED: Mapping[str, str] = {
     "model.trust_remote_code": "RR325",
     "data.train.format(preference)": "RR408",
     "data.eval.format(preference)": "RR408",
+    "data.train.format(unpaired_preference)": "RR408",
+    "data.eval.format(unpaired_preference)": "RR408",
+    "data.train.format(stepwise)": "RR408",
+    "data.eval.format(stepwise)": "RR408",
+    "data.train.format(prompt)": "RR408",
+    "data.eval.format(prompt)": "RR408",
     "data.eval.probability": "RR331",
+    "data.eval.repeat": "RR307",
 }
 """Leaves that no recipe of today's algorithms can turn, and the code that says so."""
 

@@ -7,10 +7,15 @@ from recipe_runner.compiler.rules import (
     data,
     effect,
     extra,
+    golden,
     launch,
+    loss,
+    packing,
     patterns,
     schedule,
+    streaming,
     tokens,
+    vision,
     weights,
 )
 from recipe_runner.compiler.rules.rule import Check, Finding, Rule
@@ -27,6 +32,11 @@ _MODULES = (
     tokens,
     launch,
     data,
+    loss,
+    streaming,
+    packing,
+    golden,
+    vision,
     extra,
 )
 

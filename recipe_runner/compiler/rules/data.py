@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from recipe_runner.compiler.compile_data import compile_source
+from recipe_runner.compiler.compile_data import compile_source, row_policy
 from recipe_runner.compiler.resolved import ResolvedRecipe, ResolvedSource
 from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.base import create
-from recipe_runner.components.format import Format, untrainable
+from recipe_runner.components.format import Format
 from recipe_runner.diagnostics import Diagnostic, Place, Related
-from recipe_runner.plan.data import LossOn
+from recipe_runner.plan import LossPlan, RowPolicy
+from recipe_runner.plan.data import LossOn, Turns
 from recipe_runner.rows import RowProblem, Tally, findings, rename
+from recipe_runner.rows.answers import refuse_odd, untrainable
 from recipe_runner.rows.codes.files import NO_ROWS
 from recipe_runner.rows.codes.tokens import NO_ROWS_LEFT
 from recipe_runner.survey.data import SourceFacts
@@ -157,15 +159,26 @@ def _named(source: ResolvedSource, document: Document) -> Place:
 
 def _tally(source: ResolvedSource) -> Tally:
     columns = tuple(sorted(source.spec.columns.items()))
-    return _judge(source.facts, source.format.model_dump_json(), columns, source.loss.on)
+    loss = source.loss
+    words = (loss.on, loss.roles, loss.turns)
+    policy = row_policy(source.spec.on_bad_row)
+    return _judge(source.facts, source.format.model_dump_json(), columns, words, policy)
 
 
 @lru_cache(maxsize=32)
 def _judge(
-    facts: SourceFacts, layout: str, columns: tuple[tuple[str, str], ...], loss_on: LossOn
+    facts: SourceFacts,
+    layout: str,
+    columns: tuple[tuple[str, str], ...],
+    words: tuple[LossOn, tuple[str, ...], Turns],
+    policy: RowPolicy,
 ) -> Tally:
-    """Judge the rows of a data set, once for all recipes of a command that read them alike."""
+    """Judge the rows of a data set, once for all recipes of a command that read them alike.
+
+    `words` are the mask's `on`, `roles` and `turns`: the rest needs tokens.
+    """
     format_: Format = create("recipe_runner.components.formats", json.loads(layout))
+    loss = LossPlan(*words)
     tally = Tally()
     for where, row in facts.sample:
         tally.read += 1
@@ -173,7 +186,8 @@ def _judge(
         if not isinstance(row, RowProblem):
             try:
                 example = format_.to_example(rename(row, dict(columns)))
-                problem = untrainable(example, loss_on)
+                refuse_odd(example, policy)
+                problem = untrainable(example, loss)
             except RowProblem as error:
                 problem = error
         if problem is None:

@@ -87,10 +87,21 @@ def _of_data(resolved: ResolvedRecipe) -> Idle:
         yield ("data", "mix", "stopping_strategy"), why, "set `strategy: interleave`, or remove it"
     if data.mix.strategy == "interleave" and len(data.train) == 1:
         yield ("data", "mix", "strategy"), "there is one training set", "remove `data.mix`"
+    if data.leakage != "report" and data.eval is None:
+        why = "there are no evaluation rows that could be trained on"
+        yield ("data", "leakage"), why, "give `data.eval`, or remove it"
+    repeats = data.deduplicate
+    if repeats and repeats.method == "exact" and "threshold" in repeats.model_fields_set:
+        why = "`method` is exact, which knows equal rows only"
+        yield ("data", "deduplicate", "threshold"), why, "set `method: near`, or remove it"
 
 
 def _of_sources(resolved: ResolvedRecipe) -> Idle:
     """Keys of hub data sets beside a local path; a slice of a split would be taken for given."""
+    for source in resolved.eval:
+        if source.spec.repeat > 1:
+            why = "every evaluation row is used once"
+            yield (*source.path, "repeat"), why, "remove it"
     for source in (*resolved.train, *resolved.eval):
         if not source.facts.files:
             continue
@@ -99,6 +110,7 @@ def _of_sources(resolved: ResolvedRecipe) -> Idle:
             ("name", spec.name is not None),
             ("split", spec.split != type(spec).model_fields["split"].default),
             ("revision", spec.revision is not None),
+            ("data_files", bool(spec.data_files)),
         ):
             if given:
                 why = f"`{spec.path}` is not on the hub"

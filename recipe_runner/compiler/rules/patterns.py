@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from recipe_runner.compiler.resolved import Path, ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
+from recipe_runner.recipe.sections import Loss
 
 
 @rule("RR308", "unknown-metric")
@@ -101,6 +102,9 @@ def unreadable_pattern(resolved: ResolvedRecipe) -> Iterator[Finding]:
 
 def _patterns(resolved: ResolvedRecipe) -> Iterator[tuple[Path, str]]:
     model, adapter = resolved.recipe.model, resolved.recipe.adapter
+    loss = resolved.recipe.data.loss_on
+    for pattern in loss.weights if isinstance(loss, Loss) else ():
+        yield ("data", "loss_on", "weights", pattern), pattern
     for key, patterns in (
         ("freeze", model.freeze),
         ("trainable_parameters", model.trainable_parameters),

@@ -117,6 +117,19 @@ FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
             ["RR307"],
             id="slice of a file",
         ),
+        pytest.param({"data.leakage": "drop"}, "cpu", ["RR307"], id="leaks nowhere"),
+        pytest.param(
+            {"data.leakage": "drop", "data.eval": "data/eval.jsonl"}, "cpu", [], id="may leak"
+        ),
+        pytest.param(
+            {"data.deduplicate": {"method": "exact", "threshold": 0.9}},
+            "cpu",
+            ["RR307"],
+            id="equal or not",
+        ),
+        pytest.param(
+            {"data.deduplicate": {"method": "near", "threshold": 0.9}}, "cpu", [], id="near"
+        ),
         pytest.param({"training.torch_compile_mode": "default"}, "cpu", ["RR307"], id="no compile"),
         pytest.param({"training.early_stopping_threshold": 0.1}, "cpu", ["RR307"], id="no stop"),
         pytest.param({"training.liger_kernel_config": {}}, "cpu", ["RR307"], id="no liger"),
