@@ -7,6 +7,7 @@ what is wrong in the recipe's own words, and what to do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from recipe_runner.diagnostics.code import Code, Severity
 from recipe_runner.diagnostics.span import WHOLE_FILE, Span
@@ -17,12 +18,14 @@ class Place:
     """A span in a file. `path` is shown as given: a file's path, `<stdin>`, or `--set KEY`.
 
     `line_text` is the source line at the span's start, for the caret; None where the
-    place has no text worth showing (a directory, a binary file).
+    place has no text worth showing (a directory, a binary file). Of a line too long to
+    keep it is a part, which begins at column `line_column`.
     """
 
     path: str
     span: Span = WHOLE_FILE
     line_text: str | None = None
+    line_column: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,7 @@ class DiagnosticError(Exception):
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__("; ".join(f"{d.code.id}: {d.message}" for d in diagnostics))
         self.diagnostics = diagnostics
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by the text that they were made of; this one has none.
+        return type(self), self.diagnostics, self.__dict__

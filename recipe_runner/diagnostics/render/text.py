@@ -101,13 +101,14 @@ def _snippet(place: Place, tint: str, color: bool) -> list[str]:
 def _window(place: Place, line: str) -> tuple[str, int, int]:
     """The part of the line to show, and where in it the caret begins and ends."""
     start, stop = place.span.start, place.span.end
-    begin = min(start.column - 1, len(line))
-    end = stop.column - 1 if stop.line == start.line else len(line.rstrip())
+    first = place.line_column
+    begin = min(start.column - first, len(line))
+    end = stop.column - first if stop.line == start.line else len(line.rstrip())
     end = max(min(end, len(line)), begin)
-    if len(line) <= _WIDEST:
+    if len(line) <= _WIDEST and first == 1:
         return line, begin, end
     cut = min(max(0, begin - _BEFORE_CARET), max(0, len(line) - _WIDEST))
-    before = "..." if cut else ""
+    before = "..." if cut or first > 1 else ""
     behind = "..." if cut + _WIDEST < len(line) else ""
     window = before + line[cut : cut + _WIDEST] + behind
     shift = len(before) - cut

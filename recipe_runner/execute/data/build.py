@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +15,13 @@ from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.execute.data.arrange import arrange, signs
 from recipe_runner.execute.data.cache import Entry, Store
 from recipe_runner.execute.data.codes import DATA_UNREADABLE, PREPARATION_KILLED
-from recipe_runner.execute.data.hashes import stamp
+from recipe_runner.execute.data.hashes import stamps
 from recipe_runner.execute.data.key import Key
 from recipe_runner.execute.data.layout import arrow_writer, numbers_name, tokens_name
 from recipe_runner.execute.data.packing import pack
 from recipe_runner.execute.data.pool import WorkerKilledError, each, processes_for
 from recipe_runner.execute.data.receipt import Role, receipt_of
+from recipe_runner.execute.data.shares import counted
 from recipe_runner.execute.data.sources import chosen, is_remote, open_rows
 from recipe_runner.execute.data.template import demand_readable
 from recipe_runner.execute.data.work import Bench, Reader, Task, numbers_schema, tokens_schema
@@ -52,18 +53,19 @@ def build(
     store: Store,
     key: Key,
     contents: Sequence[Sequence[str]],
+    marks: Mapping[str, str],
     progress: ProgressSink | None,
 ) -> Entry:
     """Build the entry of `key`, whose lock the caller holds.
 
-    `contents` are the hashes of each source's files, or the commit of a hub data set.
+    `contents` are the hashes of each source's files, or the commit of a hub data set;
+    `marks` is what `marks_of` said before they were taken.
     Raises `DiagnosticError` with all findings; nothing stays behind then.
     """
     sources = (*plan.data.train, *plan.data.eval)
     demand_readable(plan, tokenizer)
     folder = store.begin(key.text)
     try:
-        before = _stamps(sources)
         benches = [
             bench_of(plan, source, number, tokenizer, store, folder / _WORK, contents[number])
             for number, source in enumerate(sources)
@@ -76,7 +78,7 @@ def build(
         ]
         if problems:
             raise DiagnosticError(*problems)
-        _refuse_changes(sources, before)
+        _refuse_changes(sources, marks)
         signatures = folder / _WORK / _SIGNATURES
         repeated = arrange(plan, folder, [tally.rows for tally in tallies], signatures)
         receipts = [
@@ -95,10 +97,20 @@ def build(
             "processes": processes,
             "sources": [asdict(receipt) for receipt in receipts],
             "packs": packs,
+            "epoch": _epoch(plan, folder),
         }
         return store.commit(key.text, notes, key.parts, _about(plan))
     finally:
         store.abandon(key.text)
+
+
+def _epoch(plan: Plan, folder: Path) -> dict[str, int]:
+    """The tokens of an epoch, and those that train: each row as often as it is drawn."""
+    found = counted(plan, folder)
+    return {
+        "tokens": sum(each.tokens for each in found),
+        "trained_tokens": sum(each.trained_tokens for each in found),
+    }
 
 
 def _about(plan: Plan) -> dict[str, Any]:
@@ -200,15 +212,16 @@ def _tokenize(
     return tallies, processes
 
 
-def _stamps(sources: Sequence[SourcePlan]) -> dict[str, str]:
-    local = (source for source in sources if not is_remote(source))
-    return {file: stamp(file) for source in local for file in source.files}
+def marks_of(sources: Sequence[SourcePlan]) -> dict[str, str]:
+    """What the file system says about the files of all sources."""
+    return stamps(file for source in sources if not is_remote(source) for file in source.files)
 
 
-def _refuse_changes(sources: Sequence[SourcePlan], before: dict[str, str]) -> None:
-    after = _stamps(sources)
-    for file, mark in before.items():
-        if after[file] != mark:
+def _refuse_changes(sources: Sequence[SourcePlan], before: Mapping[str, str]) -> None:
+    # From before the hashes were taken: the key names them, whatever was read since.
+    after = marks_of(sources)
+    for file in after.keys() | before.keys():
+        if after.get(file) != before.get(file):
             raise DiagnosticError(
                 Diagnostic(
                     DATA_UNREADABLE,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
-from recipe_runner.execute.data.build import ProgressSink, build
+from recipe_runner.execute.data.build import ProgressSink, build, marks_of
 from recipe_runner.execute.data.cache import Entry, Store, cache_root
 from recipe_runner.execute.data.codes import CACHE_UNUSABLE, DATA_UNREADABLE
 from recipe_runner.execute.data.explain import Explanation, explain
@@ -79,6 +79,7 @@ def ensure(
         plan = at_hand(plan, store.root)
     sources = (*plan.data.train, *plan.data.eval)
     tokenizer = PlannedTokenizer(plan.tokenizer, store.root / "tokenizers", read)
+    marks = marks_of(sources)
     with writing(store):
         contents = [content_of(source, store, plan) for source in sources]
         key = key_of(plan, tokenizer.parts(), contents)
@@ -92,7 +93,7 @@ def ensure(
             entry = store.find(key.text)
             cached = entry is not None
             if entry is None:
-                entry = build(plan, tokenizer.loaded, store, key, contents, progress)
+                entry = build(plan, tokenizer.loaded, store, key, contents, marks, progress)
     return Ensured(
         entry,
         key,

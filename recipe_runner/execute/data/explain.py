@@ -208,6 +208,8 @@ def _words(
             return f"source {number + 1} of {had}: left out"
         case ("sources", int(number), "content"):
             return f"{_place(number, parts, sources)}: content changed"
+        case ("sources", int(number), "endings"):
+            return f"{_place(number, parts, sources)}: its files have other endings"
         case ("sources", int(number), *rest):
             name = _source_key(number, parts)
             return _change(f"{name}.{'.'.join(map(str, rest))}", now, was)

@@ -5,12 +5,13 @@ A file that keeps its path, size, modification time and inode is not read again.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _BLOCK = 4 << 20
@@ -40,9 +41,13 @@ class FileHashes:
         return hashes
 
     def keep(self) -> None:
-        """Write what was found to the index."""
+        """Write what was found to the index; where it cannot be written, files are read again."""
         if not self._found:
             return
+        with contextlib.suppress(OSError):
+            self._write()
+
+    def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -63,6 +68,15 @@ def stamp(file: str) -> str:
     """What the file system says about a file; another text after any change."""
     status = os.stat(file)  # noqa: PTH116  # a plain call, this runs per file of a folder
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
+def stamps(files: Iterable[str]) -> dict[str, str]:
+    """The stamps of those files that are there."""
+    found = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            found[file] = stamp(file)
+    return found
 
 
 def _sha256(file: str) -> str:

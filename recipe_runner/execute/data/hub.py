@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
 
 from recipe_runner.diagnostics import DiagnosticError
+from recipe_runner.execute.atomic import write_json
 from recipe_runner.execute.data.tables import unreachable
 from recipe_runner.plan import SourcePlan
 
@@ -58,7 +60,7 @@ def _known(index: Path) -> dict[str, str]:
 
 
 def _note(index: Path, name: str, commit: str) -> None:
-    index.parent.mkdir(parents=True, exist_ok=True)
-    part = index.with_suffix(".part")
-    part.write_text(json.dumps(_known(index) | {name: commit}))
-    part.rename(index)
+    # A cache that can only be read is still one; the commit is then asked for each time.
+    with contextlib.suppress(OSError):
+        index.parent.mkdir(parents=True, exist_ok=True)
+        write_json(index, _known(index) | {name: commit})

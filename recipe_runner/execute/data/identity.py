@@ -6,12 +6,14 @@ not changed holds the tokenizer that it held before.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 _YOUNG = 2.0
 """Seconds: a file changed this shortly before may change again within one clock tick."""
+
+_TEMPLATES = "additional_chat_templates"
+"""Where transformers looks for further chat templates of a tokenizer (`CHAT_TEMPLATE_DIR`)."""
 
 
 @dataclass
@@ -49,8 +54,10 @@ class PlannedTokenizer:
             return known
         parts = tokenizer_parts(self.loaded)
         if mark is not None and _mark(self.plan) == mark:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / f"{mark}.json", parts)
+            # A cache that can only be read is still one.
+            with contextlib.suppress(OSError):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_json(self.folder / f"{mark}.json", parts)
         return parts
 
     def _known(self, mark: str) -> dict[str, Any] | None:
@@ -66,14 +73,15 @@ def _mark(plan: TokenizerPlan) -> str | None:
     folder = Path(plan.name_or_path)
     if not folder.is_dir():
         return None
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    inside = (folder.iterdir(), (folder / _TEMPLATES).glob("*"))
+    files = sorted(path for path in chain(*inside) if path.is_file())
     if any(time.time() - path.stat().st_mtime < _YOUNG for path in files):
         return None
     return digest(
         {
             "plan": to_json(plan),
             "folder": str(folder.absolute()),
-            "files": {path.name: stamp(str(path)) for path in files},
+            "files": {str(path.relative_to(folder)): stamp(str(path)) for path in files},
             "libraries": {name: version(name) for name in ("tokenizers", "transformers")},
         }
     )

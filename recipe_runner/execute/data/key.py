@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from recipe_runner.execute.data.work import FORMATS
 from recipe_runner.execute.vision.key import image_parts
 from recipe_runner.plan import DataPlan, Plan, SourcePlan, to_json
+from recipe_runner.rows.packed import kind_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _LIBRARIES = ("datasets", "jinja2", "numpy", "pillow", "pyarrow", "tokenizers", "transformers")
 _COMPONENTS = FORMATS.rpartition(".")[0]
 _SHARED_BY_FORMATS = (
-    "base", "chat", "format", "images", "parts", "rendering", "source", "tools", "turns"
+    "base", "chat", "format", "images", "parts", "rendering", "sandbox", "source", "tools", "turns"
 )  # fmt: skip
 CODE = (
     ("recipe_runner.execute", "data"),
@@ -47,7 +48,8 @@ _LONG = 200
 """Characters of a text after which only its hash is kept."""
 
 SOURCE_KEEPS_OUT = frozenset({"path", "rows", "revision", "files"})
-"""Fields of a source that change no token: its content is in the key, not its place."""
+"""Fields of a source that change no token: its content is in the key, not its place, but for
+the endings of its files."""
 
 DATA_KEEPS_OUT = frozenset({"train", "eval", "num_proc", "shuffle", "shuffle_buffer"})
 """Fields of the data that change no prepared row, or that the key has elsewhere."""
@@ -141,7 +143,13 @@ def _version(package: str) -> str | None:
 def _source(source: SourcePlan, content: Sequence[str]) -> dict[str, Any]:
     value: dict[str, Any] = to_json(source)
     kept = {name: each for name, each in value.items() if name not in SOURCE_KEEPS_OUT}
-    return kept | {"content": list(content)}
+    return kept | {"content": list(content), "endings": _endings(source.files)}
+
+
+def _endings(files: Sequence[str]) -> list[str]:
+    """The endings of the files, by which they are read (`.tsv`); one where all are alike."""
+    found = [kind_of(file) for file in files]
+    return found[:1] if len(set(found)) == 1 else found
 
 
 def _shared(data: DataPlan) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -126,7 +127,18 @@ def _outcome(benches: Sequence[Bench], task: Task) -> tuple[Done | None, Any]:
         return do(benches, task), None
     except Exception as error:  # noqa: BLE001 it goes on in the parent, where it is explained
         error.add_note(traceback.format_exc())
-        return None, error
+        return None, _sendable(error)
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error, or another one that tells the same where it does not survive pickling."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 whatever an exception of a library does in its own pickling
+        told = RuntimeError(f"{type(error).__name__}: {error}")
+        told.add_note(traceback.format_exc())
+        return told
+    return error
 
 
 def _die_with(sentinel: int) -> None:

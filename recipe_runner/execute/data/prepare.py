@@ -76,6 +76,8 @@ def receipt(plan: Plan, ensured: Ensured) -> Receipt:
         ),
         train_rows=train,
         eval_rows=evaluation,
+        train_tokens=notes["epoch"]["tokens"],
+        trained_tokens=notes["epoch"]["trained_tokens"],
         cached=ensured.cached,
         processes=notes["processes"],
         seconds=ensured.seconds,

@@ -98,7 +98,8 @@ class PackReceipt:
 class Receipt:
     """What became of all rows, and how long it took.
 
-    `train_rows` and `eval_rows` are what the run gets, after splitting and mixing.
+    `train_rows` and `eval_rows` are what the run gets, after splitting and mixing: each
+    row as often as an epoch has it. So are `train_tokens`, of which `trained_tokens` train.
     `cached` says that nothing was read; `seconds` are then those of looking it up.
     `content` is a hash of what the sources hold; unlike `key` it does not change with the
     versions of the libraries. `train_packs` and `eval_packs` say how the rows were packed,
@@ -110,6 +111,8 @@ class Receipt:
     sources: tuple[SourceReceipt, ...]
     train_rows: int
     eval_rows: int
+    train_tokens: int
+    trained_tokens: int
     cached: bool
     processes: int
     seconds: float

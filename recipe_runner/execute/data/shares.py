@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from recipe_runner.execute.data.layout import TRAIN, column, numbers_name
 from recipe_runner.plan import Plan
@@ -22,6 +22,14 @@ class Folder(Protocol):
     def folder(self) -> Path: ...
 
 
+class Count(NamedTuple):
+    """What an epoch has of a source: its rows, their tokens, and those that train."""
+
+    rows: int
+    tokens: int
+    trained_tokens: int
+
+
 @dataclass(frozen=True)
 class Share:
     """Rows and tokens that a source gives in an epoch; `share` is its part of all tokens."""
@@ -33,19 +41,29 @@ class Share:
 
 
 def shares(plan: Plan, prepared: Folder) -> tuple[Share, ...]:
-    """The share of each training source, in their order in the plan.
+    """The share of each training source, in their order in the plan."""
+    counts = counted(plan, prepared.folder)
+    total = sum(each.tokens for each in counts)
+    return tuple(
+        Share(source.path, each.rows, each.tokens, each.tokens / total if total else 0.0)
+        for source, each in zip(plan.data.train, counts, strict=True)
+    )
+
+
+def counted(plan: Plan, folder: Path) -> tuple[Count, ...]:
+    """What an epoch has of each training source, in their order in the plan.
 
     Rows are counted as often as they train: after splits, removed duplicates, repeats and
     interleaving.
     """
     import numpy as np
 
-    sources = plan.data.train
-    lengths = [
-        column(prepared.folder / numbers_name(n), "length").to_numpy() for n in range(len(sources))
+    columns = [
+        [column(folder / numbers_name(n), name).to_numpy() for name in ("length", "trained")]
+        for n in range(len(plan.data.train))
     ]
-    starts = np.cumsum([0, *(len(each) for each in lengths)])
-    order = prepared.folder / TRAIN
+    starts = np.cumsum([0, *(len(lengths) for lengths, _ in columns)])
+    order = folder / TRAIN
     if order.exists():
         numbers = column(order, "indices")
         times = np.zeros(starts[-1], np.int64)
@@ -54,14 +72,9 @@ def shares(plan: Plan, prepared: Folder) -> tuple[Share, ...]:
             times += np.bincount(drawn.astype(np.int64), minlength=starts[-1])
     else:
         times = np.ones(starts[-1], np.int64)
-    counted = [
-        (int(times[a:b].sum()), int((times[a:b] * each).sum()))
-        for (a, b), each in zip(pairwise(starts.tolist()), lengths, strict=True)
-    ]
-    total = sum(tokens for _, tokens in counted)
     return tuple(
-        Share(source.path, rows, tokens, tokens / total if total else 0.0)
-        for source, (rows, tokens) in zip(sources, counted, strict=True)
+        Count(int(times[a:b].sum()), *(int((times[a:b] * each).sum()) for each in counts))
+        for (a, b), counts in zip(pairwise(starts.tolist()), columns, strict=True)
     )
 
 

@@ -50,7 +50,12 @@ def open_rows(
     if not len(rows):
         empty = Place(source.files[0] if source.files else recipe)
         raise DiagnosticError(
-            Diagnostic(NO_ROWS, f"`{source.path}` has no rows", empty, "write the data again")
+            Diagnostic(
+                NO_ROWS,
+                f"`{source.path}` has no rows",
+                empty,
+                "put rows into it, or name other data",
+            )
         )
     return rows
 

@@ -49,6 +49,8 @@ class Streamed:
             sources=(*sources, *(held.sources if held else ())),
             train_rows=sum(source.rows for source in sources),
             eval_rows=held.eval_rows if held else 0,
+            train_tokens=sum(source.tokens for source in sources),
+            trained_tokens=sum(source.trained_tokens for source in sources),
             cached=False,
             processes=1,
             seconds=held.seconds if held else 0.0,
@@ -104,6 +106,8 @@ def stream(
             sources=tuple(replace(source, role="eval") for source in found.sources),
             train_rows=0,
             eval_rows=found.train_rows,
+            train_tokens=0,
+            trained_tokens=0,
         )
         evaluation = training_sequences(alone, prepared.folder)
     return Streamed(Stream(plan, tokenizer, cache_root(), say), evaluation, receipt, prepared, plan)

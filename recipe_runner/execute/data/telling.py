@@ -30,16 +30,18 @@ class Told:
         self._console = console
         self._pace = Pace()
         self._next = time.monotonic() + EVERY
+        self._said = False
 
     def __call__(self, done: int, total: int) -> None:
         """Say how many of `total` rows are `done`, where the last time is long enough ago."""
         speed, left = self._pace(done, total)
         now = time.monotonic()
-        if now >= self._next:
+        # Whoever saw a part of the rows go by sees the last of them too.
+        if now >= self._next or (self._said and done == total):
             at = "" if speed is None else f", {speed:,.0f} rows/s"
             ahead = "" if left is None or done == total else f", {duration(left)} left"
             self._console.line(f"Preparing rows: {done:,} of {total:,}{at}{ahead}")
-            self._next = now + EVERY
+            self._next, self._said = now + EVERY, done < total
 
 
 class Pace:
@@ -71,13 +73,8 @@ def because(console: Console) -> Callable[[Explanation], None]:
 
 def summary(receipt: Receipt) -> Iterator[str]:
     """A line for all rows, and more for each source that lost rows or tokens."""
-    train = [source for source in receipt.sources if source.role == "train"]
-    removed = [each for source in train for each in source.removed]
-    tokens = sum(part.tokens for part in train) - sum(part.tokens for part in removed)
-    trained = sum(part.trained_tokens for part in train) - sum(
-        part.trained_tokens for part in removed
-    )
-    share = f", {trained / tokens:.0%} of them trained" if tokens else ""
+    tokens = receipt.train_tokens
+    share = f", {receipt.trained_tokens / tokens:.0%} of them trained" if tokens else ""
     held = f", {receipt.eval_rows:,} rows to evaluate on" if receipt.eval_rows else ""
     how = "found in the cache" if receipt.cached else f"prepared in {receipt.seconds:.1f} s"
     yield f"{receipt.train_rows:,} rows to train on ({tokens:,} tokens{share}){held}; {how}"

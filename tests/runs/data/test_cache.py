@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -14,10 +15,14 @@ from typing import Any
 
 import psutil
 import pytest
+from transformers import AutoTokenizer
 
 from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.data import key, prepare
+from recipe_runner.execute.data.ensure import ensure
 from recipe_runner.execute.data.hashes import FileHashes
+from recipe_runner.execute.data.hub import _note
+from recipe_runner.execute.data.identity import PlannedTokenizer
 from recipe_runner.plan import FormatPlan, LossPlan, Plan, RowPolicy, SourcePlan, TokenizerPlan
 
 pytestmark = pytest.mark.runs
@@ -288,3 +293,81 @@ def test_a_cache_that_cannot_be_written_is_a_diagnostic(
     with pytest.raises(DiagnosticError) as caught:
         prepare(plan(source(chats(3))), tokenizer)
     assert [d.code.id for d in caught.value.diagnostics] == ["RR430"]
+
+
+def test_a_file_that_changes_after_its_hash_was_taken_is_a_diagnostic(
+    chats: Any, source: Any, plan: Any, tokenizer: Any, cache: Path
+) -> None:
+    file = chats(3)
+
+    def read() -> Any:
+        """Loading the tokenizer takes a while, in which the file may grow."""
+        with file.open("a") as handle:
+            handle.write(file.read_text())
+        return tokenizer
+
+    with pytest.raises(DiagnosticError) as caught:
+        ensure(plan(source(file)), read)
+    assert [d.code.id for d in caught.value.diagnostics] == ["RR428"]
+    assert [f for f in (cache / "prepared").iterdir() if f.is_dir()] == []
+
+
+def test_a_further_chat_template_of_a_tokenizer_is_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "tokenizer"
+    shutil.copytree(Path(key.__file__).parents[2] / "shipped/tokenizers/quickstart", folder)
+    template = folder / "additional_chat_templates" / "tool_use.jinja"
+    template.parent.mkdir()
+    found = []
+    for number, text in enumerate(("one", "two")):
+        template.write_text(text)
+        for path in folder.rglob("*"):
+            os.utime(path, (1e9 + number, 1e9 + number))  # old enough to be remembered
+        planned = PlannedTokenizer(
+            TokenizerPlan(str(folder), {}),
+            tmp_path / "known",
+            lambda: AutoTokenizer.from_pretrained(str(folder)),
+        )
+        found.append(planned.parts()["chat_template"]["tool_use"])
+    assert found == ["one", "two"]
+
+
+def test_a_cache_that_can_only_be_read_is_used(
+    chats: Any, source: Any, plan: Any, tokenizer: Any, cache: Path
+) -> None:
+    first = chats(3)
+    prepare(plan(source(first)), tokenizer)
+    copy = first.with_name("copy.jsonl")
+    shutil.copy(first, copy)
+    os.utime(copy, (1e9, 1e9))  # old enough for its hash to be remembered, if that were possible
+    (cache / "files.lock").unlink(missing_ok=True)
+    (cache / "files.lock").mkdir()
+    assert prepare(plan(source(copy)), tokenizer).receipt.cached
+
+
+def test_commits_are_noted_by_several_processes_at_once(tmp_path: Path) -> None:
+    def note() -> None:
+        for number in range(200):
+            _note(tmp_path / "commits.json", f"org/data@{number}", "0" * 40)
+
+    runs = [FORK.Process(target=note) for _ in range(2)]
+    for process in runs:
+        process.start()
+    for process in runs:
+        process.join()
+    assert [process.exitcode for process in runs] == [0, 0]
+
+
+def test_the_ending_of_a_file_says_how_it_is_read(
+    tmp_path: Path, source: Any, plan: Any, tokenizer: Any
+) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text("text\nplain\nwith, a comma\n")
+    values = {
+        "loader": "csv",
+        "format": FormatPlan("text", "text"),
+        "loss": LossPlan.of("all"),
+        "on_bad_row": RowPolicy.of("drop"),
+    }
+    assert prepare(plan(source(file, **values)), tokenizer).receipt.train_rows == 1
+    tabs = file.rename(tmp_path / "data.tsv")
+    assert prepare(plan(source(tabs, **values)), tokenizer).receipt.train_rows == 2

@@ -25,7 +25,11 @@ from recipe_runner.plan import (
 pytestmark = pytest.mark.runs
 
 SOURCE = SourcePlan(
-    "chat.jsonl", "json", FormatPlan("messages", "conversation"), LossPlan.of("assistant")
+    "chat.jsonl",
+    "json",
+    FormatPlan("messages", "conversation"),
+    LossPlan.of("assistant"),
+    files=("/chat.jsonl",),
 )
 OTHER: dict[type, dict[str, Any]] = {
     LossPlan: {

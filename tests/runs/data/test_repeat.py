@@ -10,6 +10,8 @@ import pytest
 
 from recipe_runner.execute.data import prepare
 from recipe_runner.execute.data.shares import given, shares
+from recipe_runner.execute.data.telling import summary
+from recipe_runner.plan import DeduplicatePlan
 from recipe_runner.plan.mix import rows_per_epoch
 
 pytestmark = pytest.mark.runs
@@ -102,3 +104,25 @@ def test_probabilities_give_about_what_is_expected(
     # Of 625 draws, 125 are expected from the second; 4 standard deviations are 40.
     assert found[0].rows == 500
     assert abs(found[1].rows - 125) < 40
+
+
+@pytest.mark.parametrize(
+    ("values", "data"),
+    [
+        pytest.param({"repeat": 3}, {}, id="repeated"),
+        pytest.param({}, {"eval_split": 0.5}, id="split"),
+        pytest.param({}, {"deduplicate": DeduplicatePlan()}, id="without-duplicates"),
+    ],
+)
+def test_the_tokens_of_the_receipt_are_those_that_train(
+    values: Any, data: Any, jsonl: Any, chat: Any, source: Any, plan: Any, tokenizer: Any
+) -> None:
+    file = jsonl([chat("question", "answer " * (n % 7 + 1)) for n in range(10)])
+    prepared = prepare(plan(source(file, **values), **data), tokenizer)
+    rows = prepared.train[:]
+    labels = [label for row in rows["labels"] for label in row]
+    trained = len(labels) - labels.count(-100)
+    receipt = prepared.receipt
+    assert (receipt.train_rows, receipt.train_tokens) == (len(rows["labels"]), len(labels))
+    assert receipt.trained_tokens == trained
+    assert f"({len(labels):,} tokens, " in next(summary(receipt))

@@ -261,3 +261,10 @@ def test_a_stream_reads_no_further_than_it_is_followed(
     assert walked is not None
     assert [row for _, row in islice(walked, 10)] == rows[:10]
     assert 0 < sum(taken) < (tmp_path / name).stat().st_size / 2
+
+
+def test_a_stream_without_a_row_is_a_diagnostic(chats: Any, source: Any, stream: Any) -> None:
+    nothing = source(chats(3), limit=1, fraction_of_rows=1e-6)
+    with pytest.raises(DiagnosticError) as caught:
+        list(stream(nothing))
+    assert [d.code.id for d in caught.value.diagnostics] == ["RR427"]
