@@ -1,38 +1,21 @@
 """Texts with places for columns: named placeholders, or Jinja in a sandbox.
 
 A recipe is read before it is trusted, so a template sees the row and nothing else: no
-attribute of Python's own, no file, no clock, no chance. What it writes is bounded.
+attribute of Python's own, no file, no clock, no chance. What it writes, and how long it
+takes, is bounded.
 """
 
 import string
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from recipe_runner.components.format import require_column
+from recipe_runner.components.sandbox import LONGEST, environment, shown
 from recipe_runner.rows import Row, RowProblem
-
-if TYPE_CHECKING:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Syntax = Literal["placeholders", "jinja"]
 
-LONGEST = 10_000_000
-"""Characters that one template writes for one row at most."""
-
-_LONGEST_RANGE = 1_000
-_FILTERS = (
-    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby",
-    "int", "items", "join", "last", "length", "list", "lower", "map", "max", "min",
-    "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "sort",
-    "string", "sum", "title", "tojson", "trim", "truncate", "unique", "upper", "wordcount",
-)  # fmt: skip
-_METHODS = frozenset(
-    {"capitalize", "count", "endswith", "find", "get", "index", "items", "keys", "lower", "lstrip",
-     "partition", "removeprefix", "removesuffix", "replace", "rfind", "rpartition", "rsplit",
-     "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper", "values"}
-)  # fmt: skip
 # What an expression may raise on a row that it does not fit.
 _ERRORS = (
     TypeError,
@@ -97,7 +80,7 @@ class Placeholders:
 
     def render(self, row: Row) -> str:
         return "".join(
-            before if name is None else f"{before}{_shown(require_column(row, name), name)}"
+            before if name is None else f"{before}{shown(require_column(row, name), name)}"
             for before, name in self.pieces
         )
 
@@ -113,6 +96,7 @@ class Jinja:
     def of(cls, text: str) -> "Jinja":
         from jinja2 import TemplateSyntaxError, meta
 
+        environment().begin()
         try:
             tree = environment().parse(text)
             environment().from_string(text)
@@ -128,6 +112,7 @@ class Jinja:
 
         written: list[str] = []
         size = 0
+        environment().begin()
         try:
             for piece in _compiled(self.text).generate({"row": row, **row}):
                 written.append(piece)
@@ -147,76 +132,5 @@ class Jinja:
 
 
 @cache
-def environment() -> "ImmutableSandboxedEnvironment":
-    """Jinja with what a row's text needs: no clock, no chance, nothing that grows by a number."""
-    from jinja2 import StrictUndefined
-    from jinja2.exceptions import SecurityError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class RowEnvironment(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset({"*", "**", "%"})
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            plain = all(isinstance(side, int | float) for side in (left, right))
-            if operator == "**" or not plain:
-                raise SecurityError(f"`{operator}` is for two numbers only")
-            return super().call_binop(context, operator, left, right)
-
-        def wrap_str_format(self, value: Any) -> None:
-            """Leave `str.format` to `is_safe_attribute`: it pads to any width."""
-
-        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-            owned = isinstance(obj, str | list | tuple | Mapping | int | float | bytes)
-            return (not owned or attr in _METHODS) and super().is_safe_attribute(obj, attr, value)
-
-    def bounded(*limits: int) -> range:
-        numbers = range(*limits)
-        if len(numbers) > _LONGEST_RANGE:
-            raise SecurityError(f"range() is bounded to {_LONGEST_RANGE} numbers")
-        return numbers
-
-    # The blocks of a template end as those of chat templates do.
-    made = RowEnvironment(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-        undefined=StrictUndefined,
-        finalize=_finalized,
-        cache_size=0,
-    )
-    made.globals = {"range": bounded}
-    made.filters = {name: made.filters[name] for name in _FILTERS}
-    made.filters["tojson"] = _json
-    return made
-
-
-@cache
 def _compiled(text: str) -> Any:
     return environment().from_string(text)
-
-
-def _json(value: Any) -> str:
-    """JSON as people write it: Jinja's own filter escapes it for web pages."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _finalized(value: Any) -> Any:
-    from jinja2 import Undefined
-
-    return value if isinstance(value, Undefined) else _shown(value, None)
-
-
-def _shown(value: Any, column: str | None) -> str:
-    """A text or a number as it is written; Python's words for other values belong in no text."""
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    where = "" if column is None else f", in column `{column}`"
-    if value is None:
-        raise RowProblem("null-column", f"has null where the template puts a text{where}")
-    kind = type(value).__name__
-    raise RowProblem("not-text", f"has a {kind} where the template puts a text or a number{where}")

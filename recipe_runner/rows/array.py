@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO
 
 from recipe_runner.diagnostics import Code, Diagnostic, DiagnosticError, Place, Position, Span
 from recipe_runner.rows.codes.files import MALFORMED_ROW, TRUNCATED_FILE
-from recipe_runner.rows.lines import JsonRows
+from recipe_runner.rows.lines import LONGEST_LINE, JsonRows
 from recipe_runner.rows.packed import Opener, plain
 from recipe_runner.rows.row import Chunk, Located, RowProblem, Where
 
@@ -114,6 +114,10 @@ class _Elements:
                 if self._more():
                     continue
                 self._fail(error.pos, error.msg)
+            except RecursionError:
+                self._fail(self.at, "an element nests deeper than can be read")
+            except ValueError:
+                self._fail(self.at, "an element holds a number of too many digits")
             else:
                 # A number at the window's end may go on after it.
                 if end < len(self.window) or not self._more():
@@ -140,7 +144,10 @@ class _Elements:
         if self.ended:
             return False
         # Twice as much each time: one long element is then decoded a few times only.
-        block = self.source.read(max(_BLOCK, len(self.window) - self.at))
+        held = len(self.window) - self.at
+        if held > LONGEST_LINE:
+            self._fail(self.at, f"an element has more than {LONGEST_LINE:,} characters")
+        block = self.source.read(max(_BLOCK, held))
         self.ended = not block
         if block:
             self.window, self.at = self.window[self.at :] + block, 0
@@ -157,18 +164,24 @@ class _Elements:
 
     def _fail(self, position: int, words: str) -> None:
         self._move(min(position, len(self.window)))
-        cut_off = self.at >= len(self.window.rstrip())
+        cut_off = self.at >= len(self.window.rstrip()) or words.startswith("Unterminated string")
         code: Code = TRUNCATED_FILE if cut_off else MALFORMED_ROW
         said = (
             "the file breaks off inside its array" if cut_off else f"the array is no JSON: {words}"
         )
         here = Position(self.line, self.column, 0)
-        excerpt = self.window[max(0, self.at - 40) : self.at + 40].splitlines()
+        start = max(self.window.rfind("\n", 0, self.at) + 1, self.at - 40)
+        excerpt = self.window[start : self.at + 40].splitlines()
         raise DiagnosticError(
             Diagnostic(
                 code,
                 f"{said}, at line {self.line}, column {self.column}",
-                Place(self.file, Span(here, here), excerpt[0] if excerpt else None),
+                Place(
+                    self.file,
+                    Span(here, here),
+                    excerpt[0] if excerpt else None,
+                    self.column - (self.at - start),
+                ),
                 "repair the file, or write one object per line (JSON lines), "
                 "where single bad rows can be skipped",
             )

@@ -140,7 +140,8 @@ def _diagnostic(
     if where.line is not None and where.file is not None:
         message = f"line {where.line} of `{Path(where.file).name}` {words}"
     if faults.rows > 1:
-        message += f"; so do {faults.rows - 1} more of {read} rows ({_numbers(faults)})"
+        others = "so does 1 more" if faults.rows == 2 else f"so do {faults.rows - 1} more"
+        message += f"; {others} of {read} rows ({_numbers(faults)})"
     return Diagnostic(code, message, _place(source, where, recipe), _HELP[code])
 
 
@@ -155,7 +156,7 @@ def _place(source: SourcePlan, where: Where, recipe: str) -> Place:
     if where.file is None or where.line is None:
         return Place(source.files[0] if source.files else recipe)
     start = Position(where.line, where.column, 0)
-    return Place(where.file, Span(start, start), where.excerpt)
+    return Place(where.file, Span(start, start), where.excerpt, where.excerpt_column)
 
 
 def _nothing_to_train(source: SourcePlan, tally: Tally, recipe: str) -> Diagnostic:
@@ -171,6 +172,13 @@ def _nothing_to_train(source: SourcePlan, tally: Tally, recipe: str) -> Diagnost
 
 
 def _no_rows_left(source: SourcePlan, tally: Tally, recipe: str) -> Diagnostic:
+    if not tally.faults:
+        return Diagnostic(
+            NO_ROWS_LEFT,
+            f"`{source.path}` gives no row",
+            Place(source.files[0] if source.files else recipe),
+            "write the data again, or use more of it: look at `limit` and `fraction_of_rows`",
+        )
     reasons = ", ".join(f"{reason}: {faults.rows}" for reason, faults in tally.faults.items())
     where, words = min(f.first[0] for f in tally.faults.values())
     return Diagnostic(

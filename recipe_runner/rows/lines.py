@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,10 @@ from recipe_runner.rows.packed import Opener, go_to, kind_of, plain
 from recipe_runner.rows.row import CHUNK_BYTES, CHUNK_ROWS, Chunk, Located, RowProblem, Where
 
 _BOM = b"\xef\xbb\xbf"
-_EXCERPT = 60
+LONGEST_LINE = 64 << 20
+"""Bytes of a line at most: a few hundred bytes can hold gigabytes once they are unpacked."""
+
+_EXCERPT = 50
 """Characters shown on each side of a fault in a long line."""
 
 
@@ -94,10 +96,10 @@ class LineRows:
         line: int,
         offset: int,
     ) -> Iterator[Raw]:
-        for number, text in enumerate(handle, line):
+        for number, (text, length) in enumerate(_lines(handle), line):
             if not text.isspace():
-                yield Raw(number, offset, text)
-            offset += len(text)
+                yield Raw(number, offset, text if len(text) == length else _too_long(length))
+            offset += length
 
     def _index(self) -> Iterator[Chunk]:
         row = 0
@@ -118,6 +120,8 @@ class TextRows(LineRows):
     """Plain text: one row a line, in a column named `text`."""
 
     def _row(self, raw: Raw, where: Where) -> Located:
+        if isinstance(raw.value, RowProblem):
+            return where, raw.value
         try:
             return where, {"text": raw.value.decode().rstrip("\r\n")}
         except UnicodeDecodeError as error:
@@ -136,6 +140,8 @@ class JsonRows(LineRows):
 
     def _row(self, raw: Raw, where: Where) -> Located:
         text = raw.value
+        if isinstance(text, RowProblem):
+            return where, text
         if where.file in self.numbered:
             line, _, text = text.partition(b"\t")
             where = where._replace(line=int(line))
@@ -147,6 +153,8 @@ class JsonRows(LineRows):
             return _malformed(text, error, where)
         except RecursionError:
             return where, RowProblem("malformed", "nests deeper than can be read")
+        except ValueError:
+            return where, RowProblem("malformed", "holds a number of too many digits")
         if (b"\\ud" in text or b"\\uD" in text) and not _is_text(value):
             return where, RowProblem("malformed", "holds half of a surrogate pair, no character")
         if not isinstance(value, dict):
@@ -173,11 +181,12 @@ class CsvRows(LineRows):
         return lines.line, lines.offset
 
     def _records(self, handle: BinaryIO, file: str, line: int, offset: int) -> Iterator[Raw]:
-        csv.field_size_limit(sys.maxsize)
+        csv.field_size_limit(LONGEST_LINE)
         lines = _CountedLines(handle, line, offset)
         reader = csv.reader(lines, delimiter=_delimiter(file), strict=True)
         while True:
             start, offset = lines.line, lines.offset
+            values: Any
             try:
                 values = next(reader)
             except StopIteration:
@@ -185,18 +194,23 @@ class CsvRows(LineRows):
             except csv.Error as error:
                 yield Raw(start, offset, error)
                 continue
+            if lines.too_long is not None:
+                values, lines.too_long = lines.too_long, None
             if values:
                 yield Raw(start, offset, values)
 
     def _row(self, raw: Raw, where: Where) -> Located:
         assert where.file is not None
         header, values = self.headers[where.file], raw.value
+        if isinstance(values, RowProblem):
+            return where, values
         if isinstance(values, csv.Error):
             if "unexpected end of data" in str(values):
                 return where, RowProblem("truncated", "opens a quote that the file never closes")
             return where, RowProblem("malformed", f"is no CSV: {values}")
         if len(values) != len(header):
-            words = f"has {len(values)} values where the header names {len(header)} columns"
+            count = f"{len(values)} value" if len(values) == 1 else f"{len(values)} values"
+            words = f"has {count} where the header names {len(header)} columns"
             return where, RowProblem("malformed", words)
         if any("\udc80" <= c <= "\udcff" for value in values for c in value if not c.isascii()):
             return where, RowProblem("malformed", "is not UTF-8")
@@ -211,12 +225,33 @@ class _CountedLines(Iterable[str]):
 
     def __init__(self, handle: BinaryIO, line: int, offset: int) -> None:
         self.handle, self.line, self.offset = handle, line, offset
+        self.too_long: RowProblem | None = None
 
     def __iter__(self) -> Iterator[str]:
-        for text in self.handle:
-            self.offset += len(text)
+        for text, length in _lines(self.handle):
+            self.offset += length
             self.line += 1
-            yield text.decode("utf-8", "surrogateescape")
+            if len(text) == length:
+                yield text.decode("utf-8", "surrogateescape")
+                continue
+            # A row of its own, in the place of a line that cannot be held.
+            self.too_long = _too_long(length)
+            yield "x\n"
+
+
+def _lines(handle: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Lines and their lengths; of one above `LONGEST_LINE` only the beginning is held."""
+    while text := handle.readline(LONGEST_LINE):
+        length, end = len(text), text
+        while len(end) == LONGEST_LINE and not end.endswith(b"\n"):
+            end = handle.readline(LONGEST_LINE)
+            length += len(end)
+        yield text, length
+
+
+def _too_long(length: int) -> RowProblem:
+    words = f"is a line of {length:,} bytes, above the {LONGEST_LINE:,} that a row may have"
+    return RowProblem("malformed", words)
 
 
 def _delimiter(file: str) -> str:
@@ -247,24 +282,25 @@ def _malformed(text: bytes, error: json.JSONDecodeError, where: Where) -> Locate
         error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated string")
     )
     if cut_off:
-        place = where._replace(column=len(line) + 1, excerpt=_excerpt(line, len(line)))
+        place = _placed(where, line, len(line))
         return place, RowProblem("truncated", "breaks off before its object is closed")
-    place = where._replace(column=error.colno, excerpt=_excerpt(line, error.pos))
-    return place, RowProblem("malformed", f"is no JSON: {error.msg}, at column {error.colno}")
+    # What is missing at the end of a line is looked for behind its line break.
+    place = _placed(where, line, min(error.pos, len(line.rstrip("\r\n"))))
+    return place, RowProblem("malformed", f"is no JSON: {error.msg}, at column {place.column}")
 
 
 def _not_utf8(text: bytes, error: UnicodeDecodeError, where: Where) -> Located:
     before = text[: error.start].decode()
-    place = where._replace(
-        column=len(before) + 1, excerpt=_excerpt(text.decode("utf-8", "replace"), len(before))
-    )
+    place = _placed(where, text.decode("utf-8", "replace"), len(before))
     byte = text[error.start]
     return place, RowProblem(
         "malformed", f"is not UTF-8: byte 0x{byte:02x} at column {place.column}"
     )
 
 
-def _excerpt(line: str, at: int) -> str:
+def _placed(where: Where, line: str, at: int) -> Where:
+    """The place of a character of a line, with the text around it."""
     line = line.rstrip("\r\n")
-    start, stop = max(0, at - _EXCERPT), min(len(line), at + _EXCERPT)
-    return ("…" if start else "") + line[start:stop] + ("…" if stop < len(line) else "")
+    start, stop = max(0, at - _EXCERPT), at + _EXCERPT
+    excerpt = line[start:stop] + ("..." if stop < len(line) else "")
+    return where._replace(column=at + 1, excerpt=excerpt, excerpt_column=start + 1)

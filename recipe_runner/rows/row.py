@@ -37,6 +37,7 @@ class Where(NamedTuple):
     line: int | None = None
     column: int = 1
     excerpt: str | None = None
+    excerpt_column: int = 1
 
 
 @dataclass(frozen=True)
