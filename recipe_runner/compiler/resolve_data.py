@@ -105,7 +105,7 @@ def _format(
     place = document.place((*path, "path") if (*path, "path") in document.spans else path)
     if found.rows == 0:
         message = f"`{spec.path}` has no rows"
-        findings.append(Diagnostic(NO_ROWS, message, place, "write the data again"))
+        findings.append(Diagnostic(NO_ROWS, message, place, "put rows into it, or name other data"))
         return None, draft
     if row is None and not found.sample:
         message = f"the format of `{spec.path}` cannot be told before its rows are read"
@@ -164,7 +164,8 @@ def _loss(
     else:
         mask, possible = LossPlan.of(wanted), wanted in _MASKS[shape]
     if not possible:
-        message = f"`data.loss_on` is {mask.name}, but `{dotted(path)}` holds {shape} examples"
+        said = "about turns" if isinstance(wanted, Loss) else wanted
+        message = f"`data.loss_on` is {said}, but `{dotted(path)}` holds {shape} examples"
         masks = ", ".join(("auto", *_MASKS[shape]))
         findings.append(
             Diagnostic(

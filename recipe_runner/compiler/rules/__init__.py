@@ -4,6 +4,7 @@ from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.compiler.rules import (
     base_of_adapter,
     batch,
+    columns,
     data,
     effect,
     extra,
@@ -32,6 +33,7 @@ _MODULES = (
     tokens,
     launch,
     data,
+    columns,
     loss,
     streaming,
     packing,

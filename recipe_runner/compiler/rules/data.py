@@ -126,6 +126,16 @@ def packing_not_supported(resolved: ResolvedRecipe) -> Iterator[Finding]:
         yield Finding(
             path, f"`data.packing` is not for {recipe.algorithm.type}", "remove it", of_key=True
         )
+    cuts = recipe.data.packing != "bfd" and recipe.data.overlong == "truncate"
+    if cuts and recipe.data.eval_packing is False and resolved.eval_split is not None:
+        message = (
+            f"`data.packing: {recipe.data.packing}` cuts long rows only when it packs them, so "
+            "rows that are split off and not packed would be evaluated above `max_length`"
+        )
+        help_text = (
+            "leave `eval_packing` out, take `packing: bfd`, or name data sets to evaluate on"
+        )
+        yield Finding(("data", "eval_packing"), message, help_text, of_key=True)
     strategy = recipe.training.train_sampling_strategy
     if strategy not in ("random", "sequential"):
         message = f"`data.packing` fills rows to one length, so `train_sampling_strategy: {strategy}` has no effect"
@@ -145,7 +155,7 @@ def rows_do_not_fit(resolved: ResolvedRecipe, document: Document) -> Iterator[Di
         if source.facts.rows == 0:
             place = Place(source.facts.files[0])
             message = f"`{source.spec.path}` has no rows"
-            yield Diagnostic(NO_ROWS, message, place, "write the data again")
+            yield Diagnostic(NO_ROWS, message, place, "put rows into it, or name other data")
         elif source.facts.sample:
             named = Related("the data set is named here", _named(source, document))
             for found in findings.of(compile_source(source), _tally(source), document.path):

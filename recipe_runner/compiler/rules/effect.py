@@ -6,6 +6,7 @@ from recipe_runner.compiler.packages import LOW_RANK
 from recipe_runner.compiler.resolved import Path, ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.base import settled
+from recipe_runner.recipe.sections import Data
 
 
 @rule("RR307", "option-without-effect")
@@ -82,6 +83,12 @@ def _of_data(resolved: ResolvedRecipe) -> Idle:
     if data.overlong != "truncate" and data.truncation_mode != "keep_answer":
         why = f"`overlong` is {data.overlong}"
         yield ("data", "truncation_mode"), why, "set `overlong: truncate`, or remove it"
+    elif data.truncation_mode != "keep_answer" and _all_in_pieces(data):
+        why = f"`packing: {data.packing}` keeps longer rows in pieces"
+        yield ("data", "truncation_mode"), why, "set `packing: bfd`, or remove it"
+    if data.packing and data.eval_packing is not None and data.eval is None:
+        why = "there are no evaluation rows"
+        yield ("data", "eval_packing"), why, "give `data.eval`, or remove it"
     if data.mix.strategy == "concatenate" and data.mix.stopping_strategy != "first_exhausted":
         why = "data sets that are concatenated are used whole"
         yield ("data", "mix", "stopping_strategy"), why, "set `strategy: interleave`, or remove it"
@@ -94,6 +101,12 @@ def _of_data(resolved: ResolvedRecipe) -> Idle:
     if repeats and repeats.method == "exact" and "threshold" in repeats.model_fields_set:
         why = "`method` is exact, which knows equal rows only"
         yield ("data", "deduplicate", "threshold"), why, "set `method: near`, or remove it"
+
+
+def _all_in_pieces(data: Data) -> bool:
+    """True where packing cuts longer rows into pieces, so that nothing else has to."""
+    evaluated = data.eval is not None and data.eval_packing is False
+    return data.packing in ("bfd_split", "wrapped") and not evaluated
 
 
 def _of_sources(resolved: ResolvedRecipe) -> Idle:
@@ -114,7 +127,8 @@ def _of_sources(resolved: ResolvedRecipe) -> Idle:
         ):
             if given:
                 why = f"`{spec.path}` is not on the hub"
-                yield (*source.path, key), why, "remove it; `limit` takes the first rows"
+                help_text = "remove it; `limit` takes the first rows"
+                yield (*source.path, key), why, help_text if key == "split" else "remove it"
 
 
 def _of_the_strategy(resolved: ResolvedRecipe) -> Idle:

@@ -52,8 +52,8 @@ def golden_stale(resolved: ResolvedRecipe) -> Iterator[Finding]:
     ```
     """
     facts = resolved.around.golden
-    if facts is None:
-        return
+    if facts is None or None in (*resolved.around.train, *resolved.around.eval):
+        return  # a data set that cannot be looked at is a finding of its own
     found = [*changes(facts.golden.depends_on, _now(resolved)), *_rows(resolved)]
     if found:
         yield Finding(

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from recipe_runner.compiler.resolved import Path, ResolvedRecipe, ResolvedSource
 from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.chat import ChatFormat
+from recipe_runner.components.format import Example
 from recipe_runner.components.turns import KNOWN_ROLES
 from recipe_runner.recipe.sections import Loss
 from recipe_runner.rows import RowProblem, rename
-from recipe_runner.rows.answers import ANY
+from recipe_runner.rows.answers import ANY, conversation_of, has_own_word
 
 _PATH: Path = ("data", "loss_on")
 
@@ -19,7 +20,8 @@ def loss_on_without_effect(resolved: ResolvedRecipe) -> Iterator[Finding]:
     """## What it means
 
     A key of `data.loss_on` is given that does nothing for the rows at hand: turns and roles of
-    texts that have none, an end-of-turn token of a text, a weight of 1.
+    texts that have none, an end-of-turn token of a text, a weight of 1. Or `loss_on` is `all`,
+    and messages of the rows say themselves which of them train, or how much.
 
     ## Why it matters
 
@@ -59,6 +61,8 @@ def loss_on_without_effect(resolved: ResolvedRecipe) -> Iterator[Finding]:
     ```
     """
     loss = resolved.recipe.data.loss_on
+    if loss == "all":
+        yield from _marks_overruled(resolved)
     if not isinstance(loss, Loss):
         return
     for pattern, factor in loss.weights.items():
@@ -141,14 +145,39 @@ def role_that_no_row_has(resolved: ResolvedRecipe) -> Iterator[Finding]:
             yield Finding((*_PATH, "roles"), message, f"{guess}choices: {', '.join(known)}")
 
 
-def _is_text(source: ResolvedSource) -> bool:
-    """True where a source's first rows are a prompt and a completion without turns."""
-    for _, row in source.facts.sample:
+def _marks_overruled(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    for source in (*resolved.train, *resolved.eval):
+        if not isinstance(source.format, ChatFormat):
+            continue
+        row = next((n for n, example in _examples(source) if _has_marks(example)), None)
+        if row is not None:
+            message = (
+                f"`data.loss_on: all` trains every token, and messages of `{source.spec.path}` "
+                f"say themselves what trains, first in row {row}"
+            )
+            help_text = (
+                "leave `loss_on` out, or do not read the marks: set `train_key`, `weight_key` "
+                "and `spans_key` of the format to null"
+            )
+            yield Finding(_PATH, message, help_text)
+
+
+def _has_marks(example: Example) -> bool:
+    return has_own_word(example.get("messages") or conversation_of(example) or ())
+
+
+def _examples(source: ResolvedSource) -> Iterator[tuple[int, Example]]:
+    """The first rows of a source that can be read, with their numbers."""
+    for where, row in source.facts.sample:
         if isinstance(row, RowProblem):
             continue
         try:
-            example = source.format.to_example(rename(row, source.spec.columns))
+            yield where.number, source.format.to_example(rename(row, source.spec.columns))
         except RowProblem:
             continue
-        return isinstance(example.get("completion"), str)
-    return False
+
+
+def _is_text(source: ResolvedSource) -> bool:
+    """True where a source's first rows are a prompt and a completion without turns."""
+    first = next(_examples(source), None)
+    return first is not None and isinstance(first[1].get("completion"), str)

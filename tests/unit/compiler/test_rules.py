@@ -119,6 +119,29 @@ FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
         ),
         pytest.param({"data.leakage": "drop"}, "cpu", ["RR307"], id="leaks nowhere"),
         pytest.param(
+            {"data.packing": "wrapped", "data.truncation_mode": "keep_end"},
+            "cpu",
+            ["RR307"],
+            id="pieces are kept",
+        ),
+        pytest.param(
+            {
+                **EVAL,
+                "data.packing": "bfd_split",
+                "data.eval_packing": False,
+                "data.truncation_mode": "keep_end",
+            },
+            "cpu",
+            [],
+            id="evaluation rows are cut",
+        ),
+        pytest.param(
+            {"data.packing": "bfd", "data.eval_packing": False},
+            "cpu",
+            ["RR307"],
+            id="nothing to pack",
+        ),
+        pytest.param(
             {"data.leakage": "drop", "data.eval": "data/eval.jsonl"}, "cpu", [], id="may leak"
         ),
         pytest.param(
@@ -207,6 +230,16 @@ FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
             id="eval",
         ),
         pytest.param({"data.eval_packing": True}, "cpu", ["RR332"], id="only evaluation packs"),
+        pytest.param(
+            {
+                "data.packing": "bfd_split",
+                "data.eval": {"split": 1},
+                "data.eval_packing": False,
+            },
+            "cpu",
+            ["RR332"],
+            id="rows split off are not cut",
+        ),
         pytest.param(
             {"algorithm": {"type": "sft", "extra": {"seed": 1}}}, "cpu", ["RR502"], id="seed"
         ),
