@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recipe_runner.diagnostics import Code, Diagnostic, Place
 from recipe_runner.execute.build import class_of
 from recipe_runner.execute.preview.codes import TEMPLATE_PARITY, TURN_END_NOT_TRAINED
+from recipe_runner.execute.preview.compared import Compared
 from recipe_runner.execute.preview.desk import Desk
 from recipe_runner.execute.preview.quoted import quoted
 from recipe_runner.execute.preview.roles import messages_of
@@ -64,19 +65,23 @@ def parity_findings(desk: Desk, numbers: Mapping[int, Sequence[int]]) -> list[Di
     if not any(trained.values()):
         return []
     found: list[Diagnostic] = []
-    saved = _saved(desk.tokenizer)
+    compared = Compared.of(desk, _facts(trained))
+    saved = None if compared.known() else _saved(desk.tokenizer)
     stops = _stops(desk)
     for place, rows in trained.items():
         if not rows:
             continue
         path = desk.source(place).path
-        found += _told(desk, path, rows, _by_saved(desk, saved, rows), _SAVED)
+        if saved is not None:
+            found += _told(desk, path, rows, _by_saved(desk, saved, rows), _SAVED)
         served = list(_by_server(desk, rows, own=True))
         found += _told(desk, path, rows, served, _served(desk))
         if not served and any(row.chat.kwargs for row in rows):
             found += _told(desk, path, rows, _by_server(desk, rows, own=False), _DEFAULTS)
         if desk.bench(place).settings.loss.end_of_turn != "none":
             found += _endings(desk, path, rows, stops)
+    if saved is not None and not any(each.severity == "error" for each in found):
+        compared.keep()
     return found
 
 
@@ -99,6 +104,14 @@ def _conversations(desk: Desk, place: int, numbers: Sequence[int]) -> Iterator[_
         if not isinstance(result, RowProblem):
             chat = Chat.of(messages_of(example), example, settings.chat_template_kwargs)
             yield _Trained(number, chat, result[0])
+
+
+def _facts(trained: Mapping[int, Sequence[_Trained]]) -> list[Any]:
+    return [
+        [row.chat.messages, row.chat.tools, dict(row.chat.kwargs), row.tokens.input_ids]
+        for place in sorted(trained)
+        for row in trained[place]
+    ]
 
 
 def _saved(tokenizer: PreTrainedTokenizerBase) -> Any:

@@ -82,8 +82,9 @@ def _of_conversation(
         if at < len(spans) and spans[at][0] < end:
             roles.append(spans[at][2])
         elif taken:
-            # A turn that only calls a tool has no content of its own.
-            own = last in settings.loss.roles or last == _ROLE_OF_TURNS
+            # A turn that only calls a tool has no content of its own; what trains directly
+            # behind a content is the end of that turn.
+            own = last in settings.loss.roles or last == _ROLE_OF_TURNS or roles[-1:] == [last]
             roles.append(last if own else _ROLE_OF_TURNS)
         else:
             roles.append(TEMPLATE)

@@ -119,7 +119,7 @@ class Lens:
         # Of a row that was split, the other parts are rows of their own.
         shown = sorted(inside) if parts > 1 else range(len(whole.input_ids))
         weights = weights_of(whole)
-        roles = self._roles(example, whole)
+        roles = self._roles(example, whole, [label != IGNORED for label in whole.labels])
         pieces = self.reading.pieces(
             [whole.input_ids[n] for n in shown],
             [weights[n] if n in inside else 0.0 for n in shown],
@@ -139,8 +139,7 @@ class Lens:
             parts=parts,
         )
 
-    def _roles(self, example: Example, whole: Tokenized) -> list[str]:
-        trained = [label != IGNORED for label in whole.labels]
+    def _roles(self, example: Example, whole: Tokenized, trained: list[bool]) -> list[str]:
         settings = self.bench.settings
         if isinstance(whole, ImageRow) and whole.images:
             return self._roles_of_seen(example, whole, trained)
@@ -167,13 +166,7 @@ class Lens:
             whole = self._without_loss(outcome.example)
             if whole is not None:
                 nothing = [False] * len(whole.input_ids)
-                named = roles_of(
-                    outcome.example,
-                    whole.input_ids,
-                    nothing,
-                    self.bench.tokenizer,
-                    self.bench.settings,
-                )
+                named = self._roles(outcome.example, whole, nothing)
                 tokens = len(whole.input_ids)
                 pieces = self.reading.pieces(whole.input_ids, [0.0] * tokens, named, nothing)
                 roles = _counted(named, [0.0] * tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from recipe_runner.execute.data.build import ProgressSink
 from recipe_runner.execute.data.examples import evaluation_origins
@@ -17,9 +17,6 @@ from recipe_runner.execute.preview.roles import messages_of
 from recipe_runner.execute.preview.row import PreviewRow
 from recipe_runner.plan import Plan
 from recipe_runner.rows.row import CHUNK_ROWS
-
-if TYPE_CHECKING:
-    pass
 
 Worst = Literal["longest", "least-trained", "most-truncated"]
 WORST: tuple[Worst, ...] = ("longest", "least-trained", "most-truncated")
@@ -90,7 +87,7 @@ def look(
                 for kind in selection.worst
             )
         assert held_out is not None
-        return (_held_out_rows(desk, selection, held_out),)
+        return (_held_out_rows(desk, selection, places, held_out),)
     if selection.numbers:
         return (_numbered(desk, selection, places),)
     return (_first(desk, selection, {place: desk.used(place) for place in places}),)
@@ -241,9 +238,15 @@ def _held_out(plan: Plan, prepared: Prepared) -> set[tuple[int, int]]:
     return {(place, row + 1) for place, row in evaluation_origins(plan, prepared.folder)}
 
 
-def _held_out_rows(desk: Desk, selection: Selection, held_out: set[tuple[int, int]]) -> Shown:
-    places = sorted({place for place, _ in held_out})
-    numbers = {
-        place: iter(sorted(number for at, number in held_out if at == place)) for place in places
-    }
-    return _first(desk, selection, numbers)
+def _held_out_rows(
+    desk: Desk, selection: Selection, places: Sequence[int], held_out: set[tuple[int, int]]
+) -> Shown:
+    numbers = {place: sorted(number for at, number in held_out if at == place) for place in places}
+    for wanted in selection.numbers:
+        if not any(wanted in some for some in numbers.values()):
+            raise SelectionError(f"row {wanted} is not held out: it trains, or is not there")
+    if selection.numbers:
+        asked = [(at, n) for n in selection.numbers for at in places if n in numbers[at]]
+        rows = _rows_at(desk, asked)
+        return Shown("rows by number", tuple(row for row in rows if _fits(row, selection)))
+    return _first(desk, selection, {place: iter(some) for place, some in numbers.items()})

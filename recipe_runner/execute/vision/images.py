@@ -96,6 +96,9 @@ def _decode(file: Path | BytesIO, name: str) -> Image:
     """Decode an image as transformers does: upright, in RGB."""
     from PIL import Image, ImageOps
 
+    # Opening a pipe would wait for whoever writes into it.
+    if isinstance(file, Path) and file.exists() and not (file.is_file() or file.is_dir()):
+        raise RowProblem("image-missing", f"names {name}, which is no file")
     try:
         with Image.open(file) as image:
             return ImageOps.exif_transpose(image).convert("RGB")

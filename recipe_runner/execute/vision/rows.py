@@ -21,7 +21,7 @@ from recipe_runner.execute.tokenize.conversation import Chat, ChatTemplate
 from recipe_runner.execute.vision.align import ImageTokens, origins
 from recipe_runner.execute.vision.examples import split
 from recipe_runner.execute.vision.images import ImageFolder
-from recipe_runner.execute.vision.processor import image_tokens
+from recipe_runner.execute.vision.processor import image_token_ids, image_tokens
 from recipe_runner.rows import RowProblem
 
 Result = tuple[Tokenized, ...] | RowProblem
@@ -116,6 +116,7 @@ class VisionTokenizer:
 
     def _finished(self, draft: _Draft, row: Tokenized) -> ImageRow:
         if not draft.images:
+            self._refuse_places(row)
             return self._cut(_image_row(row), end=0)
         text = self._text(draft.plain)
         ids = self._whole(text, draft.images)
@@ -132,6 +133,13 @@ class VisionTokenizer:
         )
         end = max(place for place, token in enumerate(ids) if token in self._tokens.fill) + 1
         return self._cut(made, end)
+
+    def _refuse_places(self, row: Tokenized) -> None:
+        """Refuse a text that spells an image: its model would look for features of one."""
+        if not self._fill.isdisjoint(row.input_ids):
+            token = self.processor.image_token
+            words = f"has no image, and its text has the token of one, such as {token}"
+            raise RowProblem("image-tokens-unaligned", words)
 
     def _text(self, plain: Example) -> str:
         template = ChatTemplate(self.processor.tokenizer, self.settings.chat_template)
@@ -181,6 +189,10 @@ class VisionTokenizer:
             weights=weights,
             truncated=length - limit,
         )
+
+    @cached_property
+    def _fill(self) -> frozenset[int]:
+        return image_token_ids(self.processor)
 
     @cached_property
     def _tokens(self) -> ImageTokens:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from recipe_runner.execute.data import prepare
@@ -78,6 +80,14 @@ def test_tokens_are_counted_by_role(compiled: Compile) -> None:
     assert row.roles["template"] == Count(row.tokens - system - user - 2)
 
 
+@pytest.mark.parametrize("loss", [{"roles": ["any"]}, {"end_of_turn": "all"}])
+def test_the_end_of_a_turn_belongs_to_its_role(compiled: Compile, loss: dict[str, object]) -> None:
+    plan = compiled(data={"max_length": 512, "loss_on": loss})
+    (row,) = rows_of(plan, Selection(numbers=(1,)))
+    ends = [piece.role for piece in row.pieces if piece.trained and "<|im_end|>" in piece.text]
+    assert ends == ["system", "user", "assistant"]
+
+
 def test_broken_rows_are_shown_with_their_diagnostic(compiled: Compile) -> None:
     rows = rows_of(compiled())
     assert [row.where.number for row in rows] == [1, 2, 3, 4, 5, 6]
@@ -122,6 +132,18 @@ def test_rows_that_a_split_holds_out(compiled: Compile) -> None:
     held_out = numbers_of(plan, Selection(rows=9, evaluation=True))
     assert len(held_out) == 2
     assert set(held_out) < {1, 2, 3, 6}
+    assert numbers_of(plan, Selection(numbers=(held_out[1],), evaluation=True)) == held_out[1:]
+    (trains, *_) = {1, 2, 3, 6} - set(held_out)
+    with pytest.raises(SelectionError, match=f"row {trains} is not held out"):
+        rows_of(plan, Selection(numbers=(trains,), evaluation=True))
+
+
+def test_rows_held_out_of_one_data_set(compiled: Compile) -> None:
+    plan = compiled(data={"eval": {"split": 3}})
+    twice = replace(plan, data=replace(plan.data, train=plan.data.train * 2))
+    for source in (1, 2):
+        rows = rows_of(twice, Selection(rows=9, evaluation=True, source=source))
+        assert {row.source.number for row in rows} <= {source}
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def test_a_tokenizer_that_is_saved_otherwise(compiled: Compile) -> None:
     tokenizer = load_tokenizer(plan.tokenizer)
     tokenizer.chat_template = CALLS.replace("'\n'", "': '")
     (found,) = told(plan, tokenizer)
+    assert told(plan, tokenizer) == [found]
     assert (found.code.id, found.severity) == ("RR452", "error")
     assert "the saved tokenizer makes other tokens than training" in found.message
 
@@ -148,3 +149,11 @@ def test_the_generation_configuration_may_stop_the_model(
     assert (
         told(compiled([CHAT], tokenizer={"special_tokens": {"eos_token": "<|endoftext|>"}})) == []
     )
+
+
+def test_what_was_compared_once_is_not_compared_again(compiled: Compile, cache: Path) -> None:
+    plan = compiled([CHAT])
+    assert told(plan) == told(plan) == []
+    assert len(list((cache / "compared").iterdir())) == 1
+    assert told(compiled([CHAT, WITH_TOOLS], **template(CALLS))) == []
+    assert len(list((cache / "compared").iterdir())) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,3 +25,11 @@ def vision_plan(
     plan = plan_for(model, folder, arguments={**ARGUMENTS, **(arguments or {})}, **changes)
     sees = replace(plan.model, auto_class="transformers:AutoModelForImageTextToText")
     return replace(plan, model=sees)
+
+
+def written(folder: Path, *conversations: Any) -> Path:
+    """Rows of these conversations, as the data of a plan in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"messages": messages}) for messages in conversations]
+    (folder / "chat.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from recipe_runner.execute.tokenizer import load_tokenizer
 from recipe_runner.execute.vision import VisionCollator, load_processor
 from recipe_runner.plan import Plan
 from tests.runs.vision.families import Family
-from tests.runs.vision.plans import vision_plan
+from tests.runs.vision.plans import vision_plan, written
 from tests.tiny_vision import colour_chats, picture, seen
 
 pytestmark = pytest.mark.runs
@@ -29,14 +28,6 @@ def prepared(plan: Plan) -> tuple[Prepared, VisionCollator]:
     processor = load_processor(plan, tokenizer)
     tokens = Collator(tokenizer.pad_token_id)
     return made, VisionCollator(processor, tokens, made.folder, plan.recipe_path)
-
-
-def written(folder: Path, *conversations: Any) -> Path:
-    """Rows of these conversations, as the data of a plan in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"messages": messages}) for messages in conversations]
-    (folder / "chat.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
 
 
 def test_a_batch_is_what_the_processor_gives(family: Family, tmp_path: Path) -> None:

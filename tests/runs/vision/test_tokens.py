@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,8 @@ def test_bytes_and_data_urls_are_kept_beside_the_rows(llava: Family, base: Path)
 BROKEN = {
     "not there": ("gone.png", "image-missing"),
     "a folder": (".", "image-missing"),
+    "a pipe": ("pipe", "image-missing"),
+    "a device": ("/dev/zero", "image-missing"),
     "on the network": ("https://example.org/cat.png", "image-missing"),
     "no picture": ("note.txt", "image-broken"),
     "torn": ("torn.png", "image-broken"),
@@ -196,6 +199,7 @@ def test_an_image_that_cannot_be_read_is_a_problem_of_its_row(
 ) -> None:
     image, reason = BROKEN[name]
     (base / "note.txt").write_text("no picture", encoding="utf-8")
+    os.mkfifo(base / "pipe")
     (base / "torn.png").write_bytes((base / "red.png").read_bytes()[:60])
     result = tokenized(llava, base, {"messages": seen(image, "what", "red")})
     assert isinstance(result, RowProblem)
@@ -246,3 +250,24 @@ def test_length_counts_the_tokens_of_images(
 def test_an_answer_with_an_image_in_it_trains_around_it(llava: Family, base: Path) -> None:
     made = row(llava, base, BY_THE_ASSISTANT)
     assert trained(llava, made) == "hereit is<|im_end|>"
+
+
+def test_an_image_token_in_a_row_without_images_is_refused(family: Family, base: Path) -> None:
+    token = family.processor.image_token
+    messages = [{"role": "user", "content": f"what is {token}?"}, TWO_TURNS[1]]
+    result = tokenized(family, base, {"messages": messages})
+    assert isinstance(result, RowProblem)
+    assert result.reason == "image-tokens-unaligned"
+
+
+def test_an_image_alone_and_one_of_the_system_are_read(family: Family, base: Path) -> None:
+    image = {"type": "image", "image": "red.png"}
+    messages = [
+        {"role": "system", "content": [{"type": "text", "text": "look"}, image]},
+        {"role": "user", "content": [{**image, "image": "blue.png"}]},
+        {"role": "assistant", "content": "yes"},
+    ]
+    made = row(family, base, messages)
+    assert made.input_ids == upstream(family, base, messages)
+    assert trained(family, made) == "yes<|im_end|>"
+    assert [Path(image).name for image in made.images] == ["red.png", "blue.png"]
