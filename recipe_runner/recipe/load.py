@@ -16,7 +16,7 @@ from recipe_runner.components.base import Component
 from recipe_runner.diagnostics import Code, Diagnostic
 from recipe_runner.recipe import codes
 from recipe_runner.recipe.fields import SchemaField, field_at, sections_at
-from recipe_runner.recipe.renamed import RENAMED
+from recipe_runner.recipe.renamed import ELSEWHERE, RENAMED
 from recipe_runner.recipe.schema import SCHEMA_VERSION, Recipe
 from recipe_runner.syntax import Document, Path, dotted
 
@@ -170,11 +170,13 @@ def _unknown_key(document: Document, path: Path) -> Diagnostic:
             f"use `{RENAMED[key]}`{_described(document, RENAMED[key])}",
         )
     message = f"`{key}` is not a key {where}"
+    if key in ELSEWHERE:
+        return Diagnostic(codes.UNKNOWN_KEY, message, place, ELSEWHERE[key])
     if near:
         return Diagnostic(codes.UNKNOWN_KEY, message, place, f"did you mean `{near[0]}`?")
     elsewhere = [
         section
-        for section in ("training", "data", "model", "launch", "tokenizer")
+        for section in ("training", "data", "model", "launch", "tokenizer", "algorithm")
         if (section,) != parent and field_at((section, key), document.value)
     ]
     if elsewhere:

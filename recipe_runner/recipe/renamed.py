@@ -1,11 +1,21 @@
 """Keys of other tools and of older releases, and where their meaning lives here.
 
 Only keys that people are likely to carry over by hand are listed; whole foreign
-files are the importers' business. The value is the path to use, or a sentence
-where there is no single one.
+files are the importers' business.
 """
 
 from collections.abc import Mapping
+
+ELSEWHERE: Mapping[str, str] = {
+    "dataset_prepared_path": "prepared data are kept in a cache of all recipes: `recipe-run cache ls`",
+    "tokenized_path": "prepared data are kept in a cache of all recipes: `recipe-run cache ls`",
+    "overwrite_cache": "prepared data are found by their content, so a stale one is never taken; "
+    "`recipe-run cache rm` removes some",
+    "skip_prepare_dataset": "name `format: tokenized` for rows that are tokens already",
+    "pad_to_sequence_len": "remove it: batches are padded to their longest row, or not at all with "
+    "`algorithm.padding_free` or `data.packing`",
+}
+"""Keys whose meaning is no key here, and what there is instead."""
 
 RENAMED: Mapping[str, str] = {
     "base_model": "model",
@@ -18,16 +28,43 @@ RENAMED: Mapping[str, str] = {
     "model_max_length": "data.max_length",
     "sample_packing": "data.packing",
     "packing_strategy": "data.packing",
+    "neat_packing": "data.packing",
+    "eval_sample_packing": "data.eval_packing",
+    "excess_length_strategy": "data.overlong",
+    "truncation_strategy": "data.overlong",
     "assistant_only_loss": "data.loss_on",
     "completion_only_loss": "data.loss_on",
     "train_on_inputs": "data.loss_on",
     "train_on_prompt": "data.loss_on",
+    "mask_history": "data.loss_on",
+    "loss_scale": "data.loss_on",
+    "roles_to_train": "data.loss_on.roles",
+    "train_on_eos": "data.loss_on.end_of_turn",
+    "train_on_eot": "data.loss_on.end_of_turn",
+    "eot_tokens": "data.loss_on.end_of_turn_tokens",
+    "message_field_training": "data.train.format",
+    "message_field_training_detail": "data.train.format",
+    "message_property_mappings": "data.train.format",
+    "field_messages": "data.train.format",
     "val_set_size": "data.eval",
     "val_size": "data.eval",
+    "split_dataset_ratio": "data.eval",
     "eval_dataset": "data.eval",
+    "val_dataset": "data.eval",
+    "test_datasets": "data.eval",
     "dataset": "data.train",
     "datasets": "data.train",
+    "pretraining_dataset": "data.train",
     "max_samples": "data.train.limit",
+    "interleave_probs": "data.train.probability",
+    "mix_strategy": "data.mix.strategy",
+    "dedup": "data.deduplicate",
+    "dataset_exact_deduplication": "data.deduplicate",
+    "dataset_shuffle": "data.shuffle",
+    "shuffle_merged_datasets": "data.shuffle",
+    "buffer_size": "data.shuffle_buffer",
+    "shuffle_buffer_size": "data.shuffle_buffer",
+    "streaming_buffer": "data.shuffle_buffer",
     "dataset_num_proc": "data.num_proc",
     "dataset_processes": "data.num_proc",
     "preprocessing_num_workers": "data.num_proc",

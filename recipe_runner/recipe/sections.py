@@ -4,10 +4,12 @@ Inside a section the upstream name is used exactly, because people search for it
 A value of "auto" is decided by `resolve`, which says why.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, JsonValue, Strict, Tag
+from pydantic import Discriminator, Field, JsonValue, Strict, Tag, field_validator
+from pydantic_core import PydanticCustomError
 
 from recipe_runner.components.base import (
     OneOf,
@@ -23,6 +25,8 @@ from recipe_runner.components.source import Source
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+_SPLIT = re.compile(r"\w+(\.\w+)*(\[(-?[\d_]+%?)?:(-?[\d_]+%?)?\])?(\([^()]*\))?")
 
 
 class Model(Spec):
@@ -174,6 +178,16 @@ class SourceSpec(Spec):
     """Chance that the next row comes from here, with `mix: {strategy: interleave}`."""
     on_bad_row: OnBadRow = "error"
     """What to do with rows that something is wrong with, in one word or by the kind of fault."""
+
+    @field_validator("split")
+    @classmethod
+    def _readable_split(cls, text: str) -> str:
+        for part in text.split("+"):
+            if not _SPLIT.fullmatch(part.strip()):
+                # Told like a pattern; the real one is not for reading.
+                told = {"pattern": "NAME or NAME[FROM:TO]"}
+                raise PydanticCustomError("string_pattern_mismatch", "{pattern}", told)
+        return text
 
 
 class EvalSplit(Spec):
