@@ -89,7 +89,7 @@ def _compile(
         return Compiled(report, document)
     base = (cwd / document.path).parent if document.path != "<stdin>" else cwd
     around, findings = survey(recipe, document, base, cwd, all_rows=all_rows)
-    report += Report.of(findings)
+    report += Report.of(_seen_from(cwd, finding) for finding in findings)
     resolved, findings = resolve(recipe, machine or fitting(recipe), around, document)
     report += Report.of(findings)
     if resolved is None:

@@ -79,7 +79,7 @@ def ls(as_json: bool) -> int:
     return 0
 
 
-@command.command("rm")
+@command.command("rm", short_help="Remove prepared data.")
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
 @click.option("--all", "everything", is_flag=True, help="Remove all prepared data.")
 @click.option(
@@ -117,7 +117,7 @@ def rm(
     return _remove(store, wanted)
 
 
-@command.command("verify")
+@command.command("verify", short_help="Compare prepared data with the hashes taken of them.")
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
 @click.option("--repair", is_flag=True, help="Remove what is damaged; it is prepared again.")
 def verify(keys: tuple[str, ...], repair: bool) -> int:

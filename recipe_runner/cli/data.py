@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_runner.cli.parameters import allow_code_option, recipe_argument, set_option
+from recipe_runner.cli.parameters import (
+    allow_code_option,
+    html_option,
+    recipe_argument,
+    set_option,
+    write_page,
+)
 from recipe_runner.cli.plan import compiled_for, this_machine
 from recipe_runner.cli.screen import print_errors, wants_color, width
 from recipe_runner.diagnostics import DiagnosticError
@@ -29,12 +35,12 @@ def command() -> None:
 
 @command.command("stats")
 @recipe_argument
-@click.option("--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write a page.")
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @set_option
 @allow_code_option
 def stats(
-    recipe: str, html: str | None, as_json: bool, overrides: tuple[str, ...], allow_code: bool
+    recipe: str, html: Path | None, as_json: bool, overrides: tuple[str, ...], allow_code: bool
 ) -> int:
     """Show lengths, what a max_length would cut, padding and repeats.
 
@@ -58,10 +64,8 @@ def stats(
         return exit_code_of(error)
     if html is not None:
         from recipe_runner.cli import stats_html
-        from recipe_runner.execute.atomic import write_text
 
-        write_text(Path(html), stats_html.render(figures))
-        click.echo(f"wrote {html}", err=as_json)
+        write_page(html, stats_html.render(figures), aside=as_json)
     if as_json:
         sys.stdout.write(json.dumps(asdict(figures), indent=2, ensure_ascii=False) + "\n")
     elif html is None:

@@ -16,7 +16,8 @@ def _complete(
 ) -> list[CompletionItem]:
     from recipe_runner.cli.topics import names
 
-    return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+    wanted = incomplete.lower()
+    return [CompletionItem(name) for name in names() if name.lower().startswith(wanted)]
 
 
 # `\b` keeps click from joining the lines.
@@ -43,7 +44,8 @@ def command(topic: str | None) -> int:
         return 0
     text = page(topic)
     if text is None:
-        near = difflib.get_close_matches(topic.lower(), [n.lower() for n in names()], n=3)
+        known = {name.lower(): name for name in names()}
+        near = [known[n] for n in difflib.get_close_matches(topic.lower(), known, n=3)]
         hint = f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         raise click.UsageError(
             f"`{topic}` is no code, key or component; "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +24,36 @@ class Recipe(click.Path):
 
 
 recipe_argument = click.argument("recipe", type=Recipe())
+
+
+class PageFile(click.ParamType[Path]):
+    """A file to write, refused before the work whose result would go there."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.is_dir():
+            self.fail(f"`{path}` is a folder", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder `{path.parent}`", param, ctx)
+        return path
+
+
+html_option = click.option(
+    "--html", type=PageFile(), metavar="FILE", help="Write a page for a browser."
+)
+
+
+def write_page(path: Path, text: str, *, aside: bool) -> None:
+    """Write the page of `--html` and say so; `aside` where standard output holds JSON."""
+    from recipe_runner.execute.atomic import write_text
+
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise click.UsageError(f"`{path}` cannot be written: {error.strerror}") from error
+    click.echo(f"wrote {path}", err=aside)
 
 
 def _complete_keys(

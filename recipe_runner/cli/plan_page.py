@@ -18,17 +18,17 @@ from recipe_runner.cli.layout import (
     short_path,
     value_text,
 )
+from recipe_runner.cli.plan_data import data_lines
 from recipe_runner.cli.screen import visible
-from recipe_runner.plan import Call, DataPlan, Derived, LossPlan, Plan, SourcePlan
+from recipe_runner.plan import Call, Derived, Plan
 from recipe_runner.plan.joined import joins_rows
-from recipe_runner.plan.mix import rows_per_epoch
 
 
 def page(plan: Plan, *, width: int, color: bool = False) -> str:
     """The whole plan, `width` columns wide."""
     sections: list[tuple[str, Iterable[Line]]] = [
         ("Model", _model(plan)),
-        ("Data", _data(plan)),
+        ("Data", data_lines(plan)),
         ("Training", training_lines(plan)),
         ("Launch", _launch(plan)),
         ("Files", _files(plan)),
@@ -122,91 +122,13 @@ def _vision(plan: Plan) -> str:
     return "read by the model's own processor; the adapter is on the layers that it names"
 
 
-def _data(plan: Plan) -> Iterator[Line]:
-    data = plan.data
-    because = {each.path: each.because for each in plan.derived}
-    for key, sources in (("train", data.train), ("eval", data.eval)):
-        for i, source in enumerate(sources):
-            why = because.get(f"data.{key}.format") or because.get(f"data.{key}.{i}.format")
-            gives = _gives(data, i) if key == "train" else ""
-            yield key if i == 0 else "", _source(source, why) + gives
-    if data.eval_split is not None:
-        split = data.eval_split
-        some = f"{number(100 * split)}%" if split < 1 else counted(int(split), "row")
-        yield "eval", f"{some} of the training rows, drawn with seed {data.seed}"
-    elif not data.eval:
-        yield "eval", "none"
-    if len(data.train) > 1:
-        yield "mix", data.mix_strategy
-    longer = {
-        "truncate": f"truncated ({data.truncation_mode})",
-        "drop": "dropped",
-        "split": "split into several",
-    }
-    over = longer.get(data.overlong, "an error")
-    packed = f"packed ({data.packing})" if data.packing else "not packed"
-    order = f"shuffled with seed {data.seed}" if data.shuffle else "in the order of the files"
-    if data.streaming:
-        among = f", shuffled among {data.shuffle_buffer:,} with seed {data.seed}"
-        order = "read as a stream" + (among if data.shuffle else "")
-
-    yield (
-        "rows",
-        f"up to {data.max_length} tokens, longer ones are {over}; {packed}, {order}",
-    )
-
-
-def _gives(data: DataPlan, number: int) -> str:
-    """What a training set gives in an epoch, where that is not simply its rows."""
-    found = rows_per_epoch(data.train, data.eval_split, data.mix_strategy, data.mix_stopping)
-    rows = data.train[number].rows
-    if found is None or (len(data.train) == 1 and found.rows[0] == rows):
-        return ""
-    about = "" if found.exact else "about "
-    share = found.rows[number] / found.expected if found.expected else 0
-    part = f", {share:.0%} of them" if len(data.train) > 1 else ""
-    return f"; gives {about}{counted(round(found.rows[number]), 'row')} an epoch{part}"
-
-
-def _source(source: SourcePlan, why: str | None) -> str:
-    count = "rows not counted" if source.rows is None else counted(source.rows, "row")
-    if source.limit is not None:
-        count += f", the first {source.limit:,}"
-    if source.fraction_of_rows is not None:
-        count += f", {number(100 * source.fraction_of_rows)}% of them"
-    if source.probability is not None:
-        count += f", drawn with probability {source.probability:g}"
-    if source.repeat > 1:
-        count += f", each {source.repeat} times"
-    split = "" if source.files else f" ({source.split})"
-    recognised = f" ({why})" if why else ""
-    policies = set(asdict(source.on_bad_row).values())
-    bad = "; rows that do not fit are left out" if policies & {"drop"} else ""
-    return (
-        f"{source.path}{split}: {count}, {source.format.type}{recognised}, "
-        f"loss on {_loss(source.loss)}{bad}"
-    )
-
-
-def _loss(loss: LossPlan) -> str:
-    if loss.on != "turns":
-        words = {
-            "completion": "the completion",
-            "all": "every token",
-            "given": "what the rows mark",
-        }
-        return words[loss.on]
-    which = {"all": "turns", "last": "last turn", "last_round": "turns of the last round"}
-    return f"the {' and '.join(loss.roles)}'s {which[loss.turns]}"
-
-
 def training_lines(plan: Plan) -> Iterator[Line]:
     """How it trains: batch, steps, schedule, precision, evaluation, checkpoints."""
     steps, arguments = plan.steps, plan.arguments.arguments
-    unit = "packs" if plan.data.packing else "sequences"
+    unit = "pack" if plan.data.packing else "sequence"
     yield (
         "batch",
-        f"{steps.global_batch_size} {unit} per step = {steps.per_device} per process "
+        f"{counted(steps.global_batch_size, unit)} per step = {steps.per_device} per process "
         f"x {steps.accumulation} accumulation x {counted(steps.processes, 'process', 'es')}",
     )
     yield "steps", _steps(plan)

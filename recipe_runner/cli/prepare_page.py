@@ -23,7 +23,7 @@ _NUMBERS = 5
 def page(plan: Plan, ensured: Ensured, receipt: Receipt, *, width: int, color: bool = False) -> str:
     """The receipt as a table and the lines that belong to it."""
     rows = [_row(source) for source in receipt.sources]
-    text = table(_HEADS, rows, color=color) + "\n"
+    text = table(_HEADS, rows, color=color, width=width) + "\n"
     text += labelled(_losses(receipt), width, color)
     if len(plan.data.train) > 1:
         text += labelled((("gives", line) for line in given(plan, ensured.entry)), width, color)

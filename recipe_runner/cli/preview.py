@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_runner.cli.parameters import allow_code_option, recipe_argument, set_option
+from recipe_runner.cli.parameters import (
+    allow_code_option,
+    html_option,
+    recipe_argument,
+    set_option,
+    write_page,
+)
 from recipe_runner.cli.plan import compiled_for, this_machine
 from recipe_runner.cli.screen import print_errors, wants_color, width
 
@@ -23,8 +29,17 @@ _WORST = ("longest", "least-trained", "most-truncated")
 
 @click.command("preview")
 @recipe_argument
-@click.option("--rows", type=click.IntRange(1), metavar="N", help="The first N rows (3).")
-@click.option("--row", "numbers", type=click.IntRange(1), multiple=True, metavar="N", help="Row N.")
+@click.option(
+    "--rows", type=click.IntRange(1), metavar="N", help="The first N rows of each data set (3)."
+)
+@click.option(
+    "--row",
+    "numbers",
+    type=click.IntRange(1),
+    multiple=True,
+    metavar="N",
+    help="Row N; repeatable.",
+)
 @click.option("--source", type=click.IntRange(1), metavar="K", help="Of data set K only.")
 @click.option("--eval", "evaluation", is_flag=True, help="Rows to evaluate on.")
 @click.option(
@@ -32,7 +47,7 @@ _WORST = ("longest", "least-trained", "most-truncated")
     type=click.Choice(_WORST),
     multiple=True,
     metavar="KIND",
-    help=f"{', '.join(_WORST)}.",
+    help=f"{', '.join(_WORST)}; repeatable.",
 )
 @click.option("--role", metavar="ROLE", help="With a turn of ROLE.")
 @click.option("--contains", metavar="TEXT", help="With TEXT in them.")
@@ -41,7 +56,7 @@ _WORST = ("longest", "least-trained", "most-truncated")
 @click.option("--golden", is_flag=True, help="Write the golden rows of the recipe.")
 @click.option("--check", is_flag=True, help="With --golden: compare with them.")
 @click.option("--diff", is_flag=True, help="With --golden: compare in full.")
-@click.option("--html", metavar="FILE", help="Write a page for a browser.")
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @set_option
 @allow_code_option
@@ -59,7 +74,7 @@ def command(
     golden: bool,
     check: bool,
     diff: bool,
-    html: str | None,
+    html: Path | None,
     as_json: bool,
     overrides: tuple[str, ...],
     allow_code: bool,
@@ -67,6 +82,13 @@ def command(
     """Show rows as the model sees them: which tokens there are, which train."""
     if (check or diff) and not golden:
         raise click.UsageError("--check and --diff go with --golden")
+    filters = role is not None or contains is not None or untrained or truncated
+    if golden and (numbers or source or evaluation or worst or filters or html or as_json):
+        raise click.UsageError("--golden takes --rows, --check and --diff, and no other choice")
+    if numbers and rows is not None:
+        raise click.UsageError("--row names the rows; --rows counts them: give one of the two")
+    if worst and (numbers or filters):
+        raise click.UsageError("--worst chooses the rows itself: give it without --row and filters")
     from recipe_runner.compiler.rules.golden import golden_stale
 
     # Whoever writes or compares the golden rows knows, or learns it from the comparison.
@@ -99,7 +121,7 @@ def command(
     return _show(compiled.plan, wanted, html, as_json=as_json)
 
 
-def _show(plan: Plan, wanted: Selection, html: str | None, *, as_json: bool) -> int:
+def _show(plan: Plan, wanted: Selection, html: Path | None, *, as_json: bool) -> int:
     from recipe_runner.execute.preview import Desk, SelectionError, look, summary_of
     from recipe_runner.execute.tokenizer import load_tokenizer
 
@@ -112,10 +134,8 @@ def _show(plan: Plan, wanted: Selection, html: str | None, *, as_json: bool) -> 
     summary = summary_of(row for group in shown for row in group.rows)
     if html is not None:
         from recipe_runner.cli import preview_html
-        from recipe_runner.execute.atomic import write_text
 
-        write_text(Path(html), preview_html.render(plan.recipe_path, shown, summary))
-        click.echo(f"wrote {html}", err=as_json)
+        write_page(html, preview_html.render(plan.recipe_path, shown, summary), aside=as_json)
     if as_json:
         from recipe_runner.cli import preview_json
 

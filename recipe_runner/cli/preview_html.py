@@ -119,10 +119,12 @@ def _facts(row: PreviewRow) -> str:
     lines = f'<p class="facts">{" · ".join(escape(fact) for fact in facts if fact)}</p>'
     if row.problem is None:
         return lines
-    what = "stops the run" if row.problem.outcome == "error" else "is left out"
     told = row.problem.diagnostic
     code = f"{told.code.id} {told.code.name}: " if told is not None else ""
-    fix = f" {told.help[0].upper()}{told.help[1:]}." if told is not None and told.help else ""
+    stops = row.problem.outcome == "error"
+    advice = told.help if told is not None and stops else ""
+    fix = f" {advice[0].upper()}{advice[1:]}." if advice else ""
+    what = "stops the run" if stops else "is left out"
     problem = f"{code}this row {what}: it {row.problem.message}.{fix}"
     return f'{lines}\n<p class="problem">{escape(problem)}</p>'
 

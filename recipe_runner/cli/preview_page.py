@@ -86,7 +86,9 @@ def _facts(row: PreviewRow) -> Iterator[Line]:
         yield "problem", f"this row {what}: it {row.problem.message}"
         if row.problem.diagnostic is not None:
             told = row.problem.diagnostic
-            yield "", f"{told.code.id} {told.code.name}; {told.help}"
+            # What the recipe leaves out on purpose needs no advice.
+            advice = f"; {told.help}" if row.problem.outcome == "error" else ""
+            yield "", f"{told.code.id} {told.code.name}{advice}"
     else:
         yield "tokens", f"{counted(row.tokens, 'token')}, {trained_text(row)}"
     if row.truncated:

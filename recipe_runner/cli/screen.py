@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import IO
 
 from recipe_runner.diagnostics import Diagnostic, Report
@@ -34,10 +36,20 @@ def print_report(report: Report, stream: IO[str]) -> None:
 
 
 def print_errors(diagnostics: Iterable[Diagnostic]) -> None:
-    """Print findings to standard error."""
+    """Print findings to standard error; files below this folder as a person here types them."""
     sys.stdout.flush()
-    sys.stderr.write(text.render(Report.of(diagnostics), color=wants_color(sys.stderr)))
+    shown = Report.of(map(seen_from_here, diagnostics))
+    sys.stderr.write(text.render(shown, color=wants_color(sys.stderr)))
     sys.stderr.flush()
+
+
+def seen_from_here(diagnostic: Diagnostic) -> Diagnostic:
+    """The finding with the path of a file below this folder as a person here types it."""
+    file = Path(diagnostic.place.path)
+    if not file.is_absolute() or not file.is_relative_to(Path.cwd()):
+        return diagnostic
+    shown = str(file.relative_to(Path.cwd()))
+    return replace(diagnostic, place=replace(diagnostic.place, path=shown))
 
 
 def visible(text: str) -> str:

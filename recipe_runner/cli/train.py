@@ -13,7 +13,7 @@ import click
 
 from recipe_runner.cli.parameters import allow_code_option, recipe_argument, set_option
 from recipe_runner.cli.plan import compiled_for, this_machine
-from recipe_runner.cli.screen import print_errors, wants_color, width
+from recipe_runner.cli.screen import print_errors, seen_from_here, wants_color, width
 from recipe_runner.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _console() -> Console:
     color = wants_color(sys.stdout)
 
     def render(diagnostic: Diagnostic) -> str:
-        return text.render(Report((diagnostic,)), color=color).rstrip("\n")
+        return text.render(Report((seen_from_here(diagnostic),)), color=color).rstrip("\n")
 
     if not sys.stdout.isatty():
         return PlainConsole(sys.stdout, render)

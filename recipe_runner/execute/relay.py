@@ -107,5 +107,6 @@ def from_json(value: Mapping[str, Any]) -> Diagnostic:
         value["place"]["path"],
         Span(Position(**span["start"]), Position(**span["end"])),
         value["place"]["line_text"],
+        value["place"]["line_column"],
     )
     return Diagnostic(code, value["message"], place, value["help"])

@@ -6,11 +6,11 @@ The result is plain facts; `compiler` decides from them and reads nothing itself
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from recipe_runner.diagnostics import Diagnostic, DiagnosticError
+from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Related
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit, SourceSpec
 from recipe_runner.survey.codes import OUTPUT_DISK_FULL, OUTPUT_NOT_WRITABLE
@@ -57,7 +57,18 @@ def survey(
 
     def source(spec: SourceSpec, key: str, index: int) -> SourceFacts | None:
         place = document.place(_spec_path(document, key, index))
-        return attempt(lambda: survey_source(spec, base, place, all_rows=all_rows))
+        try:
+            return survey_source(spec, base, place, all_rows=all_rows)
+        except DiagnosticError as error:
+            named = Related("the data set is named here", place)
+            findings.extend(
+                # One that is in the recipe is at its place, and one of a secret shows no line.
+                found
+                if found.place.path == place.path
+                else replace(found, related=(*found.related, named))
+                for found in error.diagnostics
+            )
+            return None
 
     def sources(specs: tuple[SourceSpec, ...], key: str) -> tuple[SourceFacts | None, ...]:
         return tuple(source(spec, key, index) for index, spec in enumerate(specs))

@@ -90,7 +90,7 @@ COMPANY: Mapping[str, Mapping[str, Any]] = {
         "data.mix.strategy": "interleave",
     },
     "data.eval(EvalSplit).split": {"data.eval": {"split": 0.25}},
-    "data.eval_packing": {"data.packing": "bfd"},
+    "data.eval_packing": {**EVAL, "data.packing": "bfd"},
     "training.eval_": EVAL,
     "training.evals_per_epoch": EVAL,
     "training.load_best_model_at_end": EVAL,

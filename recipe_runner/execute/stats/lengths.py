@@ -139,7 +139,10 @@ class Cuts:
         at = int(np.flatnonzero(enough)[0])
         limit = int(limits[at])
         if context is not None and limit > context:
-            why = f"the model's context; {limit:,} would cut at most {ROWS_CUT:.0%} of the rows"
+            why = (
+                f"the model's context; {limit:,} would cut at most {ROWS_CUT:.0%} of the rows and "
+                f"{TOKENS_CUT:.1%} of the tokens"
+            )
             return Suggestion(context, why)
         if not rows[at]:
             return Suggestion(limit, f"the smallest multiple of {STEP} that cuts no row")

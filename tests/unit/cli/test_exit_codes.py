@@ -25,6 +25,42 @@ from tests.unit.cli.conftest import Command
         pytest.param(["train", "gone.yaml"], 1, "RR001", id="train-missing-file"),
         pytest.param(["train", "recipe.yaml", "--resume", "x"], 2, "neither auto", id="resume"),
         pytest.param(["plan", "empty"], 1, "RR002", id="plan-folder"),
+        pytest.param(
+            ["preview", "recipe.yaml", "--html", "empty"],
+            2,
+            "`empty` is a folder",
+            id="page-folder",
+        ),
+        pytest.param(
+            ["preview", "recipe.yaml", "--html", "a/b.html"],
+            2,
+            "there is no folder `a`",
+            id="page-nowhere",
+        ),
+        pytest.param(
+            ["data", "stats", "recipe.yaml", "--html", "empty"], 2, "is a folder", id="stats"
+        ),
+        pytest.param(
+            ["preview", "recipe.yaml", "--check"], 2, "go with --golden", id="check-alone"
+        ),
+        pytest.param(
+            ["preview", "recipe.yaml", "--golden", "--json"],
+            2,
+            "--golden takes --rows",
+            id="golden-and-json",
+        ),
+        pytest.param(
+            ["preview", "recipe.yaml", "--row", "1", "--rows", "2"],
+            2,
+            "one of the two",
+            id="row-and-rows",
+        ),
+        pytest.param(
+            ["preview", "recipe.yaml", "--worst", "longest", "--row", "1"],
+            2,
+            "chooses the rows itself",
+            id="worst-and-row",
+        ),
     ],
 )
 def test_mistakes_are_told_on_standard_error(

@@ -57,6 +57,7 @@ def test_a_page_answers_the_question(topic: str, expected: str) -> None:
     [
         pytest.param("training.learning_rat", "did you mean `training.learning_rate`", id="key"),
         pytest.param("lorra", "did you mean `lora`", id="component"),
+        pytest.param("rr4400", "`RR440`", id="code"),
         pytest.param("qqqqqqqqqqqqqqqq", "`recipe-run explain` lists all of them", id="nothing"),
     ],
 )

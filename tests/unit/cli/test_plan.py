@@ -43,6 +43,38 @@ def test_the_page_names_what_a_reader_looks_for(recipe_run: Command) -> None:
         assert expected in text
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            "data.deduplicate=exact",
+            "duplicates training rows the same as an earlier one are removed",
+        ),
+        (
+            "data.deduplicate={method: near, threshold: 0.9}",
+            "training rows nearly the same (0.9 alike) as an earlier one are removed",
+        ),
+        (
+            "data.eval=chat.jsonl",
+            "duplicates training rows that are evaluated on are counted and reported",
+        ),
+        ("data.train={path: chat.jsonl, on_bad_row: drop}", "; rows with any fault are left out"),
+        (
+            "data.train={path: chat.jsonl, on_bad_row: {unreadable: drop, unknown_role: drop, "
+            "consecutive_assistant: keep}}",
+            "; rows with unreadable or unknown_role are left out; "
+            "rows with consecutive_assistant are kept",
+        ),
+    ],
+    ids=["exact", "near", "leakage", "bad-rows", "bad-rows-by-kind"],
+)
+def test_the_page_says_what_becomes_of_odd_rows(
+    recipe_run: Command, change: str, expected: str
+) -> None:
+    done = recipe_run("plan", "recipe.yaml", *MACHINE, "--set", change)
+    assert expected in " ".join(done.stdout.split()), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120, 300])
 def test_the_page_fits_the_width(recipe_run: Command, columns: int) -> None:
     done = recipe_run(

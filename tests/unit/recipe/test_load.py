@@ -8,7 +8,7 @@ import pytest
 
 from recipe_runner.recipe.fields import all_paths
 from recipe_runner.recipe.load import load
-from recipe_runner.recipe.renamed import RENAMED
+from recipe_runner.recipe.renamed import ELSEWHERE, RENAMED
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit, TemplateFile, TemplateInline
 from recipe_runner.syntax import parse
@@ -131,6 +131,12 @@ def test_each_renamed_key_names_a_key_that_exists(old: str) -> None:
             assert f"`{target}`" in found[0][2]
 
 
+@pytest.mark.parametrize("old", sorted(ELSEWHERE))
+def test_a_key_that_is_none_here_is_told_what_there_is_instead(old: str) -> None:
+    assert old not in RENAMED
+    assert told(f"{BASE}{old}: 1\n")[0][3] == ELSEWHERE[old]
+
+
 def test_no_renamed_key_is_a_section() -> None:
     assert set(RENAMED).isdisjoint(Recipe.model_fields)
 
@@ -141,6 +147,7 @@ def test_a_slip_is_suggested() -> None:
 
 def test_a_key_of_another_section_is_sent_there() -> None:
     assert "`training.learning_rate`" in told(f"{BASE}learning_rate: 1e-4\n")[0][3]
+    assert "`algorithm.padding_free`" in told(f"{BASE}padding_free: true\n")[0][3]
 
 
 def test_faults_come_together() -> None:
