@@ -77,7 +77,8 @@ class RowPolicy:
     `unreadable` rows cannot be parsed or lack a column, `does_not_fit` have the columns
     but not the format's content, `unknown_role` name a role that nobody knows,
     `empty_completion` have nothing to learn, `consecutive_assistant` have two turns of
-    the assistant in a row, `untrainable` have no token that trains.
+    the assistant in a row, `not_rendered` have calls, tools or thoughts that the chat
+    template leaves out, `untrainable` have no token that trains.
     """
 
     unreadable: OnBadRow = "error"
@@ -85,12 +86,13 @@ class RowPolicy:
     unknown_role: OnBadRow = "error"
     empty_completion: OnBadRow = "error"
     consecutive_assistant: OnOddRow = "error"
+    not_rendered: OnOddRow = "error"
     untrainable: OnBadRow = "error"
 
     @classmethod
     def of(cls, word: OnBadRow) -> RowPolicy:
         """The same for every kind of fault."""
-        return cls(word, word, word, word, word, word)
+        return cls(word, word, word, word, word, word, word)
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,8 @@ class BadRows(Spec):
     """Rows whose completion, or every answer, is empty."""
     consecutive_assistant: Literal["error", "drop", "keep"] = "error"
     """Conversations with two turns of the assistant in a row; `keep` trains on both."""
+    not_rendered: Literal["error", "drop", "keep"] = "error"
+    """Conversations with calls, tools or thoughts that the chat template leaves out; `keep` trains without them."""
     untrainable: Literal["error", "drop"] = "error"
     """Rows without a token that trains, such as those whose answer is cut off."""
 

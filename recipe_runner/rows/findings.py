@@ -14,6 +14,7 @@ from recipe_runner.rows.codes.files import (
     TRUNCATED_FILE,
 )
 from recipe_runner.rows.codes.images import IMAGE_TOKENS_UNALIGNED, IMAGE_UNREADABLE
+from recipe_runner.rows.codes.templates import NOT_RENDERED
 from recipe_runner.rows.codes.tokens import (
     CHAT_TEMPLATE_REFUSED,
     CONSECUTIVE_ASSISTANT,
@@ -44,6 +45,7 @@ _CODES: Mapping[str, Code] = {
     "over-length-refused": ROW_OVER_LENGTH,
     "mask-unknown": MASK_UNKNOWN,
     "template-refused": CHAT_TEMPLATE_REFUSED,
+    "not-rendered": NOT_RENDERED,
     "no-chat-template": NO_CHAT_TEMPLATE,
     "image-missing": IMAGE_UNREADABLE,
     "image-broken": IMAGE_UNREADABLE,
@@ -61,6 +63,7 @@ _KINDS: Mapping[str, str] = {
     "unknown-role": "unknown_role",
     "empty-completion": "empty_completion",
     "consecutive-assistant": "consecutive_assistant",
+    "not-rendered": "not_rendered",
     "no-trained-token": "untrainable",
     "no-trained-turn": "untrainable",
     "no-assistant-turn": "untrainable",
@@ -98,6 +101,8 @@ _HELP: Mapping[Code, str] = {
     MASK_UNKNOWN: f"use a chat template with `{{% generation %}}` markers, or `data.loss_on: all`, "
     f"or {_SKIP}",
     CHAT_TEMPLATE_REFUSED: f"repair the row, choose another `tokenizer.chat_template`, or {_SKIP}",
+    NOT_RENDERED: "choose a `tokenizer.chat_template` that writes it, or write `on_bad_row: "
+    "{not_rendered: keep}` to train on what is written, or `drop` to leave such rows out",
     IMAGE_UNREADABLE: f"put the image where its path says, seen from the folder of the data, or {_SKIP}",
     IMAGE_TOKENS_UNALIGNED: f"take image tokens out of the text, choose another "
     f"`tokenizer.chat_template`, or {_SKIP}",

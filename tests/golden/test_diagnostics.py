@@ -26,7 +26,7 @@ TRIGGERED_ELSEWHERE = {
     "RR414": "unit/survey/test_survey.py",
     "RR415": "unit/compiler/test_machine.py",
     **dict.fromkeys(
-        ("RR422", "RR424", "RR425", "RR426", "RR427", "RR428", "RR431"),
+        ("RR422", "RR424", "RR443", "RR425", "RR426", "RR427", "RR428", "RR431"),
         "runs/data/test_bad_rows.py",
     ),
     **dict.fromkeys(("RR460", "RR461"), "runs/data/test_duplicates.py"),

@@ -163,6 +163,7 @@ def settings_of(plan: Plan, source: SourcePlan, number: int) -> TokenizeSettings
         chat_template=plan.tokenizer.chat_template,
         chat_template_kwargs=plan.tokenizer.chat_template_kwargs,
         truncation_mode=data.truncation_mode,
+        not_rendered=source.on_bad_row.not_rendered,
     )
 
 

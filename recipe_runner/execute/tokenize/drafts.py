@@ -8,6 +8,7 @@ from typing import Any
 
 from recipe_runner.components.format import Example
 from recipe_runner.execute.tokenize.conversation import Chat, Span
+from recipe_runner.execute.tokenize.rendered import left_out
 from recipe_runner.execute.tokenize.settings import IGNORED, TokenizeSettings
 from recipe_runner.execute.tokenize.trained import Chooser, Factor
 from recipe_runner.rows import RowProblem
@@ -183,7 +184,12 @@ class Drafter:
         problem = untrainable_turns(chat.given, self.settings.loss, first)
         if problem is not None:
             raise problem
-        return self.of_chat(chat, first)
+        draft = self.of_chat(chat, first)
+        if self.settings.not_rendered != "keep":
+            problem = left_out(chat, draft.text)
+            if problem is not None:
+                raise problem
+        return draft
 
     def _chat(self, messages: Any, example: Example) -> Chat:
         if not messages:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recipe_runner.plan import LossPlan, Overlong, TruncationMode
+from recipe_runner.plan.data import OnOddRow
 
 IGNORED = -100
 """The label of a token that the loss is not taken on (torch's `ignore_index`)."""
@@ -15,6 +16,9 @@ IGNORED = -100
 @dataclass(frozen=True)
 class TokenizeSettings:
     """How examples become tokens.
+
+    Unless `not_rendered` is "keep", a row is refused of which the chat template leaves out
+    calls, tools or thoughts.
 
     `max_length` is in tokens, None keeps rows whole. `truncation_mode` says which end of
     an overlong row stays. `chat_template` is Jinja text, None means the tokenizer's own;
@@ -27,6 +31,7 @@ class TokenizeSettings:
     chat_template: str | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     truncation_mode: TruncationMode = "keep_answer"
+    not_rendered: OnOddRow = "keep"
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,14 @@ def _said(*turns: tuple[str, str]) -> str:
     return json.dumps({"messages": messages}) + "\n"
 
 
+CALL = {"type": "function", "function": {"name": "search", "arguments": {}}}
+
+
+def _row(answer: dict[str, Any], **more: Any) -> str:
+    """A line with a question, `answer` and further columns."""
+    return json.dumps({"messages": [{"role": "user", "content": "q"}, answer], **more}) + "\n"
+
+
 class Odd(NamedTuple):
     line: str
     code: str
@@ -195,6 +203,24 @@ ODD = {
     ),
     "an empty answer": Odd(
         _said(("user", "q"), ("assistant", "")), "RR442", "empty_completion", "empty-completion"
+    ),
+    "a call that the template leaves out": Odd(
+        _row({"role": "assistant", "content": "", "tool_calls": [CALL]}),
+        "RR443",
+        "not_rendered",
+        "not-rendered",
+    ),
+    "tools that the template leaves out": Odd(
+        _row({"role": "assistant", "content": "a"}, tools=[CALL]),
+        "RR443",
+        "not_rendered",
+        "not-rendered",
+    ),
+    "a thought that the template leaves out": Odd(
+        _row({"role": "assistant", "content": "a", "reasoning_content": "Hm, let me see."}),
+        "RR443",
+        "not_rendered",
+        "not-rendered",
     ),
     "no turn that trains": Odd(_said(("user", "q")), "RR420", "untrainable", "no-assistant-turn"),
 }
@@ -242,7 +268,8 @@ def test_a_call_of_a_tool_between_two_answers_is_not_odd(
         {"role": "assistant", "content": "b"},
     ]
     file = jsonl([json.dumps({"messages": messages}) + "\n"])
-    assert len(prepare(plan(source(file)), tokenizer).train) == 1
+    keeping = source(file, on_bad_row=RowPolicy(not_rendered="keep"))
+    assert len(prepare(plan(keeping), tokenizer).train) == 1
 
 
 def test_split_rows_keep_every_token_in_the_receipt(
