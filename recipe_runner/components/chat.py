@@ -11,7 +11,7 @@ from recipe_runner.components.format import Example, Format, Message, require_te
 from recipe_runner.components.parts import images_of, place_images
 from recipe_runner.components.tools import Arguments, parsed, tools_of
 from recipe_runner.components.turns import SPELLINGS, Turns
-from recipe_runner.rows import Row, RowProblem
+from recipe_runner.rows import Row, RowProblem, what_is
 
 
 class ChatFormat(Format):
@@ -64,10 +64,10 @@ class ChatFormat(Format):
         if isinstance(kwargs, str):
             kwargs = parsed(kwargs, "kwargs-not-a-mapping", f"column `{column}`")
         if kwargs is not None and not isinstance(kwargs, Mapping):
-            kind = type(kwargs).__name__
+            kind = what_is(kwargs)
             raise RowProblem(
                 "kwargs-not-a-mapping",
-                f"has a {kind} where a mapping is expected, in column `{column}`",
+                f"has {kind} where a mapping is expected, in column `{column}`",
             )
         if present := {k: v for k, v in (kwargs or {}).items() if v is not None}:
             example["chat_template_kwargs"] = present

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypedDict
 
 from recipe_runner.components.base import Component
 from recipe_runner.plan import Shape
-from recipe_runner.rows import Row, RowProblem
+from recipe_runner.rows import Row, RowProblem, what_is
 
 
 class ContentPart(TypedDict, total=False):
@@ -144,6 +144,6 @@ def require_text(row: Row, column: str) -> str:
     """The row's text in `column`; raises `RowProblem` where it is missing or no text."""
     value = require_column(row, column)
     if not isinstance(value, str):
-        kind = type(value).__name__
-        raise RowProblem("not-text", f"has a {kind} where text is expected, in column `{column}`")
+        kind = what_is(value)
+        raise RowProblem("not-text", f"has {kind} where text is expected, in column `{column}`")
     return value

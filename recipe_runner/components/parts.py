@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recipe_runner.components.format import ContentPart, Message
-from recipe_runner.rows import RowProblem
+from recipe_runner.rows import RowProblem, what_is
 
 MARKER = "<image>"
 """What stands for an image inside a text in LLaVA's, LLaMA-Factory's and ms-swift's data."""
@@ -23,8 +23,8 @@ def content_of(value: Any, key: str, where: str) -> str | list[ContentPart]:
     if isinstance(value, str):
         return value
     if not isinstance(value, list | tuple):
-        kind = type(value).__name__
-        raise RowProblem("not-text", f"has a {kind} where text is expected, in `{key}` of {where}")
+        kind = what_is(value)
+        raise RowProblem("not-text", f"has {kind} where text is expected, in `{key}` of {where}")
     parts = [
         _part(item, f"part {number} of `{key}` of {where}") for number, item in enumerate(value, 1)
     ]
@@ -91,9 +91,9 @@ def _image(value: Any, where: str) -> Image:
         value = next((value[key] for key in keys if value.get(key) is not None), None)
     if isinstance(value, str | bytes) and value:
         return value
-    kind = type(value).__name__
+    kind = what_is(value)
     raise RowProblem(
-        "not-an-image", f"has a {kind} where a path, a URL or bytes are expected, in {where}"
+        "not-an-image", f"has {kind} where a path, a URL or bytes are expected, in {where}"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
-from recipe_runner.rows import RowProblem
+from recipe_runner.rows import RowProblem, what_is
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -239,5 +239,5 @@ def shown(value: Any, column: str | None = None) -> str:
     where = "" if column is None else f", in column `{column}`"
     if value is None:
         raise RowProblem("null-column", f"has null where the template puts a text{where}")
-    kind = type(value).__name__
-    raise RowProblem("not-text", f"has a {kind} where the template puts a text or a number{where}")
+    kind = what_is(value)
+    raise RowProblem("not-text", f"has {kind} where the template puts a text or a number{where}")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from recipe_runner.rows import RowProblem
+from recipe_runner.rows import RowProblem, what_is
 
 Arguments = Literal["as_given", "mapping", "text"]
 """What the arguments of a call are handed to the chat template as."""
@@ -32,16 +32,16 @@ def tools_of(value: Any, column: str) -> list[Any]:
     if isinstance(value, str):
         value = parsed(value, "tools-not-json", f"column `{column}`")
     if not isinstance(value, list | tuple):
-        kind = type(value).__name__
+        kind = what_is(value)
         raise RowProblem(
-            "not-a-list", f"has a {kind} where a list of tools is expected, in column `{column}`"
+            "not-a-list", f"has {kind} where a list of tools is expected, in column `{column}`"
         )
     for number, tool in enumerate(value, 1):
         if not isinstance(tool, Mapping):
-            kind = type(tool).__name__
+            kind = what_is(tool)
             raise RowProblem(
                 "not-a-tool",
-                f"has a {kind} where a mapping is expected, in tool {number} of `{column}`",
+                f"has {kind} where a mapping is expected, in tool {number} of `{column}`",
             )
     return list(value)
 
@@ -51,9 +51,9 @@ def tool_calls_of(value: Any, arguments: Arguments, where: str) -> list[Any]:
     if isinstance(value, str):
         value = parsed(value, "tool-call-not-json", f"`tool_calls` of {where}")
     if not isinstance(value, list | tuple):
-        kind = type(value).__name__
+        kind = what_is(value)
         raise RowProblem(
-            "not-a-list", f"has a {kind} where a list is expected, in `tool_calls` of {where}"
+            "not-a-list", f"has {kind} where a list is expected, in `tool_calls` of {where}"
         )
     return [
         _call(item, arguments, f"tool call {number} of {where}")
@@ -91,10 +91,10 @@ def _call(item: Any, arguments: Arguments, where: str) -> dict[str, Any]:
 
 def _arguments(value: Any, wanted: Arguments, where: str) -> Any:
     if not isinstance(value, str | Mapping):
-        kind = type(value).__name__
+        kind = what_is(value)
         raise RowProblem(
             "tool-call-arguments",
-            f"has a {kind} where a mapping or its JSON text is expected, in the arguments of {where}",
+            f"has {kind} where a mapping or its JSON text is expected, in the arguments of {where}",
         )
     if wanted == "mapping" and isinstance(value, str):
         value = parsed(value, "tool-call-not-json", f"the arguments of {where}")

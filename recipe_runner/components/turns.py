@@ -7,7 +7,7 @@ from typing import Any
 from recipe_runner.components.format import MarkedSpan, Message
 from recipe_runner.components.parts import content_of
 from recipe_runner.components.tools import Arguments, called, tool_calls_of
-from recipe_runner.rows import RowProblem
+from recipe_runner.rows import RowProblem, what_is
 
 CALL = "function_call"
 """The role of turns that are a tool call written as JSON: an assistant's turn without a text."""
@@ -67,10 +67,10 @@ class Turns:
     def read(self, value: Any, column: str) -> list[Message]:
         """The messages of a list of turns; raises `RowProblem`."""
         if not isinstance(value, list | tuple):
-            kind = type(value).__name__
+            kind = what_is(value)
             raise RowProblem(
                 "not-a-list",
-                f"has a {kind} where a list of messages is expected, in column `{column}`",
+                f"has {kind} where a list of messages is expected, in column `{column}`",
             )
         if not value:
             raise RowProblem("empty-conversation", f"has no message in column `{column}`")
@@ -184,12 +184,12 @@ def _span(value: Any, length: int, where: str) -> MarkedSpan:
 
 def _text(value: Any, key: str, where: str) -> str:
     if not isinstance(value, str):
-        kind = type(value).__name__
-        raise RowProblem("not-text", f"has a {kind} where text is expected, in `{key}` of {where}")
+        kind = what_is(value)
+        raise RowProblem("not-text", f"has {kind} where text is expected, in `{key}` of {where}")
     return value
 
 
 def _short(value: Any) -> str:
     if isinstance(value, bool | int | float) or value is None:
         return f"{value!r:.20}"
-    return f"the text {value[:20]!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+    return f"the text {value[:20]!r}" if isinstance(value, str) else what_is(value)

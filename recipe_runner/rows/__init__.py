@@ -4,7 +4,7 @@ The survey before a run and the preparation during it read and judge rows alike.
 """
 
 from recipe_runner.rows.lines import CsvRows, JsonRows, TextRows
-from recipe_runner.rows.row import Chunk, Located, Row, RowProblem, Rows, Where, rename
+from recipe_runner.rows.row import Chunk, Located, Row, RowProblem, Rows, Where, rename, what_is
 from recipe_runner.rows.tally import Faults, Tally
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "TextRows",
     "Where",
     "rename",
+    "what_is",
 ]

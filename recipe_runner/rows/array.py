@@ -15,7 +15,7 @@ from recipe_runner.diagnostics import Code, Diagnostic, DiagnosticError, Place, 
 from recipe_runner.rows.codes.files import MALFORMED_ROW, TRUNCATED_FILE
 from recipe_runner.rows.lines import LONGEST_LINE, JsonRows
 from recipe_runner.rows.packed import Opener, plain
-from recipe_runner.rows.row import Chunk, Located, RowProblem, Where
+from recipe_runner.rows.row import Chunk, Located, RowProblem, Where, what_is
 
 _BLOCK = 1 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -67,8 +67,8 @@ def elements(files: Sequence[str], opener: Opener = plain) -> Iterator[Located]:
             if isinstance(value, Mapping | RowProblem):
                 yield where, value
             else:
-                kind = type(value).__name__
-                yield where, RowProblem("not-an-object", f"holds a {kind}, not an object")
+                kind = what_is(value)
+                yield where, RowProblem("not-an-object", f"holds {kind}, not an object")
 
 
 def _values(file: str, opener: Opener) -> Iterator[tuple[int, object]]:

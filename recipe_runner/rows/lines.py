@@ -18,7 +18,15 @@ from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 from recipe_runner.rows.packed import Opener, go_to, kind_of, plain
-from recipe_runner.rows.row import CHUNK_BYTES, CHUNK_ROWS, Chunk, Located, RowProblem, Where
+from recipe_runner.rows.row import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    Chunk,
+    Located,
+    RowProblem,
+    Where,
+    what_is,
+)
 
 _BOM = b"\xef\xbb\xbf"
 LONGEST_LINE = 64 << 20
@@ -158,8 +166,8 @@ class JsonRows(LineRows):
         if (b"\\ud" in text or b"\\uD" in text) and not _is_text(value):
             return where, RowProblem("malformed", "holds half of a surrogate pair, no character")
         if not isinstance(value, dict):
-            kind = type(value).__name__
-            return where, RowProblem("not-an-object", f"holds a {kind}, not an object")
+            kind = what_is(value)
+            return where, RowProblem("not-an-object", f"holds {kind}, not an object")
         return where, value
 
 

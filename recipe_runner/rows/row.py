@@ -80,3 +80,23 @@ def rename(row: Row, columns: Mapping[str, str]) -> Row:
     renamed: dict[str, Any] = {k: v for k, v in row.items() if k not in columns.values()}
     renamed.update({ours: row[theirs] for ours, theirs in columns.items()})
     return renamed
+
+
+def what_is(value: Any) -> str:
+    """What a value of a row is, in the words of messages: "a text", "a list", "null"."""
+    if value is None:
+        return "null"
+    for kind, words in _KINDS:
+        if isinstance(value, kind):
+            return words
+    return f"a {type(value).__name__}"
+
+
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "a truth value"),
+    (int | float, "a number"),
+    (str, "a text"),
+    (bytes, "bytes"),
+    (Mapping, "a mapping"),
+    (list | tuple, "a list"),
+)

@@ -7,7 +7,7 @@ from recipe_runner.components.chat import has_turns
 from recipe_runner.components.format import Example, Format, Segment, require_column
 from recipe_runner.components.turns import truth
 from recipe_runner.plan import Shape
-from recipe_runner.rows import Row, RowProblem
+from recipe_runner.rows import Row, RowProblem, what_is
 
 
 class Segments(Format):
@@ -37,10 +37,10 @@ class Segments(Format):
     def to_example(self, row: Row) -> Example:
         value = require_column(row, self.segments_column)
         if not isinstance(value, list | tuple):
-            kind = type(value).__name__
+            kind = what_is(value)
             raise RowProblem(
                 "not-a-list",
-                f"has a {kind} where a list of segments is expected, in column "
+                f"has {kind} where a list of segments is expected, in column "
                 f"`{self.segments_column}`",
             )
         segments = [self._segment(item, number) for number, item in enumerate(value, 1)]

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from recipe_runner.components.format import Example, Format, require_column, require_text
 from recipe_runner.components.turns import truth
 from recipe_runner.plan import Shape
-from recipe_runner.rows import Row, RowProblem
+from recipe_runner.rows import Row, RowProblem, what_is
 
 
 class Stepwise(Format):
@@ -41,8 +41,8 @@ class Stepwise(Format):
         for number, step in enumerate(steps, 1):
             where = f"step {number} of `{self.completions_column}`"
             if not isinstance(step, str):
-                kind = type(step).__name__
-                raise RowProblem("not-text", f"has a {kind} where text is expected, in {where}")
+                kind = what_is(step)
+                raise RowProblem("not-text", f"has {kind} where text is expected, in {where}")
             if not step:
                 raise RowProblem("empty-completion", f"has an empty text in {where}")
         if not steps:
@@ -64,9 +64,9 @@ class Stepwise(Format):
     def _list(row: Row, column: str) -> list[Any]:
         value = require_column(row, column)
         if not isinstance(value, list | tuple):
-            kind = type(value).__name__
+            kind = what_is(value)
             raise RowProblem(
-                "not-a-list", f"has a {kind} where a list is expected, in column `{column}`"
+                "not-a-list", f"has {kind} where a list is expected, in column `{column}`"
             )
         return list(value)
 

@@ -64,7 +64,7 @@ BAD = {
     ),
     "null in a column": Bad(f'{GOOD}\n{{"messages": null}}\n{GOOD}', "RR404", (2, 1), ("null",), dropped="null-column"),
     "wrong type in a column": Bad(
-        f'{GOOD}\n{{"messages": "hi"}}\n{GOOD}', "RR405", (2, 1), ("a str where a list",), dropped="not-a-list"
+        f'{GOOD}\n{{"messages": "hi"}}\n{GOOD}', "RR405", (2, 1), ("a text where a list",), dropped="not-a-list"
     ),
     "no turn of the assistant": Bad(f"{GOOD}\n{MASKED}\n{GOOD}", "RR420", (2, 1), (), dropped="no-assistant-turn"),
     "csv with a value too many": Bad(
