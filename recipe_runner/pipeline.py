@@ -40,16 +40,27 @@ def compile_file(
     cwd: Path | None = None,
     allow_code: bool = False,
     all_rows: bool = False,
+    judge_rows: bool = True,
     stdin: IO[Any] | None = None,
 ) -> Compiled:
     """Read a recipe file and compile it for `machine`, or without one for a machine that fits.
 
     Where `stdin` is given, the path `-` stands for it. `allow_code` says that a person
     allowed the code that the recipe asks to run: RR325 is then a note. `all_rows`
-    reads every row of local data instead of the first and the last.
+    reads every row of local data instead of the first and the last; without `judge_rows`,
+    rows with faults are no findings.
     """
     document, findings = read(path, stdin=stdin)
-    return _compile(document, findings, machine, overrides, cwd or Path.cwd(), allow_code, all_rows)
+    return _compile(
+        document,
+        findings,
+        machine,
+        overrides,
+        cwd or Path.cwd(),
+        allow_code,
+        all_rows,
+        judge_rows,
+    )
 
 
 def compile_text(
@@ -74,6 +85,7 @@ def _compile(
     cwd: Path,
     allow_code: bool,
     all_rows: bool = False,
+    judge_rows: bool = True,
 ) -> Compiled:
     report = Report.of(findings)
     if document is None or not report.ok:
@@ -94,7 +106,8 @@ def _compile(
     report += Report.of(findings)
     if resolved is None:
         return Compiled(report, document)
-    findings = tuple(_seen_from(cwd, finding) for finding in check(resolved, document))
+    found = check(resolved, document, judge_rows=judge_rows)
+    findings = tuple(_seen_from(cwd, finding) for finding in found)
     report += Report.of(_allowed(findings) if allow_code else findings)
     if not report.ok:
         return Compiled(report, document, resolved)

@@ -84,6 +84,7 @@ def compiled_for(
     nodes: int | None = None,
     num_processes: int | None = None,
     allow_code: bool = False,
+    judge_rows: bool = True,
 ) -> Compiled:
     """Compile a recipe with what the command line says about machines and processes."""
     from recipe_runner.pipeline import compile_file, compile_text
@@ -93,7 +94,14 @@ def compiled_for(
         more.append(f"launch.num_machines={nodes}")
     if num_processes is not None:
         more.append(f"launch.num_processes={num_processes}")
-    compiled = compile_file(recipe, machine, overrides=more, allow_code=allow_code, stdin=sys.stdin)
+    compiled = compile_file(
+        recipe,
+        machine,
+        overrides=more,
+        allow_code=allow_code,
+        judge_rows=judge_rows,
+        stdin=sys.stdin,
+    )
     document = compiled.document
     if nodes is None or nodes == 1 or document is None or _knows_where_to_meet(document):
         return compiled

@@ -93,7 +93,10 @@ def command(
 
     # Whoever writes or compares the golden rows knows, or learns it from the comparison.
     known = golden_stale.code if golden else None
-    compiled = compiled_for(recipe, this_machine(), overrides=overrides, allow_code=allow_code)
+    # A row with a fault is what one wants to look at.
+    compiled = compiled_for(
+        recipe, this_machine(), overrides=overrides, allow_code=allow_code, judge_rows=golden
+    )
     print_errors(found for found in compiled.report if found.code != known)
     if compiled.plan is None:
         return 1

@@ -56,14 +56,16 @@ RULES: tuple[Rule, ...] = tuple(
 CODES: tuple[Code, ...] = tuple(rule.code for rule in RULES)
 
 
-def check(resolved: ResolvedRecipe, document: Document) -> tuple[Diagnostic, ...]:
-    """Apply every rule. Findings about rows come with them."""
+def check(
+    resolved: ResolvedRecipe, document: Document, *, judge_rows: bool = True
+) -> tuple[Diagnostic, ...]:
+    """Apply every rule. Findings about rows come with them, unless they are not to be judged."""
     found = [
         _diagnostic(finding, rule.code, document)
         for rule in RULES
         for finding in rule.check(resolved)
     ]
-    return (*found, *data.rows_do_not_fit(resolved, document))
+    return (*found, *(data.rows_do_not_fit(resolved, document) if judge_rows else ()))
 
 
 def _diagnostic(finding: Finding, code: Code, document: Document) -> Diagnostic:

@@ -44,6 +44,20 @@ def test_a_row_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     assert "yes" not in shown
 
 
+def test_a_row_with_a_fault_is_shown_with_it(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    broken = json.dumps({"messages": [{"role": "user", "content": "hello"}]})
+    with (folder / "chat.jsonl").open("a", encoding="utf-8") as file:
+        file.write(broken + "\n{oh\n")
+    assert main(["check", "recipe.yaml"]) == 1
+    capsys.readouterr()
+    assert main(["preview", "recipe.yaml", "--row", "4", "--row", "5"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "RR420 no-trained-token" in shown
+    assert "RR402 malformed-row" in shown
+
+
 def test_json_and_html_together(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     assert main(["preview", "recipe.yaml", "--json", "--html", "page.html"]) == 0
     value = json.loads(capsys.readouterr().out)
