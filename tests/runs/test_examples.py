@@ -84,5 +84,5 @@ def test_data_with_faults_train_and_every_row_is_accounted_for(checkout: Path) -
 
 def test_golden_rows_stop_a_run_that_trains_on_other_tokens(checkout: Path) -> None:
     with pytest.raises(DiagnosticError) as caught:
-        run("examples/mend-the-data/recipe.yaml", "data.loss_on=all")
+        run("examples/mend-the-data/recipe.yaml", "data.loss_on.end_of_turn=none")
     assert [found.code.id for found in caught.value.diagnostics] == ["RR451"]
