@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recipe_runner.diagnostics import Diagnostic
+from recipe_runner.diagnostics import Diagnostic, DiagnosticError
 from recipe_runner.execute import environment
 from recipe_runner.execute.data.build import ProgressSink
 from recipe_runner.execute.data.ensure import Ensured, Told, ensure
@@ -45,7 +45,8 @@ def prepare_alone(
             if warn is not None and plan.golden is not None:
                 read()
             return ensure(plan, read, progress=progress, told=told)
-    except Exception:
+    except DiagnosticError:
+        # `explained` made one of whatever failed.
         keep = log.exists() and log.stat().st_size > 0
         raise
     finally:

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recipe_runner.execute.tokenize import IGNORED
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     Numbers = np.ndarray[Any, Any]
-
-IGNORED = -100
-"""The label of a token that does not train."""
 
 
 @dataclass(frozen=True)

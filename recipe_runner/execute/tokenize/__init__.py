@@ -6,7 +6,8 @@ The label mask is right for any chat template: see `spans.py` for how turns are 
 """
 
 from recipe_runner.execute.tokenize.rows import RowTokenizer, tokenize_batch
-from recipe_runner.execute.tokenize.settings import IGNORED, Tokenized, TokenizeSettings
+from recipe_runner.execute.tokenize.settings import Tokenized, TokenizeSettings
+from recipe_runner.rows.answers import IGNORED
 
 __all__ = [
     "IGNORED",

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from recipe_runner.execute.tokenize.conversation import Chat
-from recipe_runner.execute.tokenize.settings import IGNORED, Tokenized
+from recipe_runner.execute.tokenize.settings import Tokenized
 from recipe_runner.plan import TruncationMode
+from recipe_runner.rows.answers import IGNORED
 
 
 def cut(row: Tokenized, limit: int, mode: TruncationMode, bos: int | None) -> Tokenized:

@@ -9,10 +9,10 @@ from typing import Any
 from recipe_runner.components.format import Example
 from recipe_runner.execute.tokenize.conversation import Chat, Span
 from recipe_runner.execute.tokenize.rendered import left_out
-from recipe_runner.execute.tokenize.settings import IGNORED, TokenizeSettings
+from recipe_runner.execute.tokenize.settings import TokenizeSettings
 from recipe_runner.execute.tokenize.trained import Chooser, Factor
 from recipe_runner.rows import RowProblem
-from recipe_runner.rows.answers import restricts, trained_messages, untrainable_turns
+from recipe_runner.rows.answers import IGNORED, restricts, trained_messages, untrainable_turns
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from recipe_runner.execute.tokenize.conversation import Span, shared_length
-from recipe_runner.execute.tokenize.settings import IGNORED
+from recipe_runner.rows.answers import IGNORED
 
 if TYPE_CHECKING:
     from tokenizers import Encoding

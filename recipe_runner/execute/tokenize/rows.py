@@ -16,11 +16,12 @@ from recipe_runner.execute.tokenize.conversation import Chat, ChatTemplate
 from recipe_runner.execute.tokenize.cutting import cut, shortest_that_fits, split
 from recipe_runner.execute.tokenize.drafts import Draft, Drafter, Ready
 from recipe_runner.execute.tokenize.masks import both, labels_after, labels_of_spans, weights_of
-from recipe_runner.execute.tokenize.settings import IGNORED, Tokenized, TokenizeSettings
+from recipe_runner.execute.tokenize.settings import Tokenized, TokenizeSettings
 from recipe_runner.execute.tokenize.spans import TurnFinder
 from recipe_runner.execute.tokenize.trained import Chooser
 from recipe_runner.execute.tokenize.turns import special_tokens
 from recipe_runner.rows import RowProblem
+from recipe_runner.rows.answers import IGNORED
 
 if TYPE_CHECKING:
     from tokenizers import Encoding

@@ -9,9 +9,6 @@ from typing import Any
 from recipe_runner.plan import LossPlan, Overlong, TruncationMode
 from recipe_runner.plan.data import OnOddRow
 
-IGNORED = -100
-"""The label of a token that the loss is not taken on (torch's `ignore_index`)."""
-
 
 @dataclass(frozen=True)
 class TokenizeSettings:
