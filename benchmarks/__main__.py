@@ -1,4 +1,4 @@
-"""`python -m benchmarks [train|startup|prepare|packing ...] [--quick] [--repeats N]`."""
+"""`python -m benchmarks [train|startup|prepare|packing|speed ...] [--quick] [--repeats N]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.environment import ROOT
 from benchmarks.measure import CommandFailed
 from benchmarks.results import COMMITTED, Failed, Options, say
 
-BENCHES = ("startup", "train", "prepare", "packing")
+BENCHES = ("startup", "train", "prepare", "packing", "speed")
 
 
 def main() -> int:

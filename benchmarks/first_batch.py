@@ -65,9 +65,9 @@ def main(recipe: str, started: str, what: str = "loader") -> None:
 def _loader(plan: Any, tokenizer: Any, rows: Any) -> Any:
     from torch.utils.data import DataLoader
 
-    from recipe_runner.execute.trainer import collator_of
+    from recipe_runner.execute.feeds import batches_of
 
-    collator = collator_of(plan, tokenizer)
+    collator = batches_of(plan, tokenizer)
     return DataLoader(rows, batch_size=plan.steps.per_device, shuffle=True, collate_fn=collator)
 
 

@@ -43,6 +43,7 @@ training:
   train_sampling_strategy: {sampling}
   save_strategy: "no"
 launch: {{mixed_precision: "no", use_cpu: true}}
+speed: "off"
 seed: 42
 output_dir: {output}
 """
@@ -190,14 +191,15 @@ def _compare(plan: Any) -> dict[str, Any]:
 
     from recipe_runner.execute.data.packed import training_sequences
     from recipe_runner.execute.data.prepare import prepare
+    from recipe_runner.execute.feeds import batches_of
     from recipe_runner.execute.model import load_model
     from recipe_runner.execute.tokenizer import load_tokenizer
-    from recipe_runner.execute.trainer import collator_of
     from recipe_runner.plan.joined import SEGMENTS
 
     tokenizer = load_tokenizer(plan.tokenizer)
     prepared = prepare(plan, tokenizer)
-    sequences, collate = training_sequences(plan, prepared.folder), collator_of(plan, tokenizer)
+    sequences, collate = training_sequences(plan, prepared.folder), batches_of(plan, tokenizer)
+    assert collate is not None
     model = load_model(plan, tokenizer).eval()
     largest, tokens, documents = 0.0, 0, 0
     for first in range(0, len(sequences), 4):

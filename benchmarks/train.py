@@ -45,6 +45,7 @@ training:
   logging_steps: 1
   save_strategy: "no"
 launch: {{mixed_precision: "no", use_cpu: true}}
+speed: "off"
 seed: 42
 output_dir: {output}
 """

@@ -11,7 +11,10 @@ from recipe_runner.diagnostics import Code
 from recipe_runner.execute import codes as execute
 from recipe_runner.execute.attention import codes as execute_attention
 from recipe_runner.execute.data import codes as execute_data
+from recipe_runner.execute.generation import codes as execute_generation
 from recipe_runner.execute.preview import codes as execute_preview
+from recipe_runner.execute.rewards import codes as execute_rewards
+from recipe_runner.execute.speed import codes as execute_speed
 from recipe_runner.execute.vision import codes as execute_vision
 from recipe_runner.recipe import codes as recipe
 from recipe_runner.rows import codes as rows
@@ -35,6 +38,9 @@ def catalogue() -> Mapping[str, Code]:
             *execute_preview.CODES,
             *execute_attention.CODES,
             *execute_vision.CODES,
+            *execute_rewards.CODES,
+            *execute_generation.CODES,
+            *execute_speed.CODES,
         )
     )
 

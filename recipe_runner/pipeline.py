@@ -15,6 +15,7 @@ from recipe_runner.compiler.resolve import resolve
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.compiler.rules import check
 from recipe_runner.compiler.rules.launch import remote_code
+from recipe_runner.compiler.rules.rewards import local_code
 from recipe_runner.diagnostics import Diagnostic, Report
 from recipe_runner.plan import MachinePlan, Plan
 from recipe_runner.recipe.load import load
@@ -46,7 +47,7 @@ def compile_file(
     """Read a recipe file and compile it for `machine`, or without one for a machine that fits.
 
     Where `stdin` is given, the path `-` stands for it. `allow_code` says that a person
-    allowed the code that the recipe asks to run: RR325 is then a note. `all_rows`
+    allowed the code that the recipe asks to run: RR325 and RR367 are then notes. `all_rows`
     reads every row of local data instead of the first and the last; without `judge_rows`,
     rows with faults are no findings.
     """
@@ -125,6 +126,9 @@ def _seen_from(cwd: Path, finding: Diagnostic) -> Diagnostic:
 
 
 def _allowed(findings: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
-    """The findings with RR325 as a note."""
-    note = replace(remote_code.code, severity="note")
-    return tuple(replace(f, code=note) if f.code == remote_code.code else f for f in findings)
+    """The findings with those about code as notes."""
+    asking = (remote_code.code, local_code.code)
+    return tuple(
+        replace(f, code=replace(f.code, severity="note")) if f.code in asking else f
+        for f in findings
+    )

@@ -35,6 +35,9 @@ TINY = (
     "model: {name_or_path: shipped:quickstart, random_init: true}\ntokenizer: shipped:quickstart\n"
 )
 
+LLAMA = "recipe: 1\nmodel: llama\ntokenizer: shipped:quickstart\n"
+"""A small Llama in a folder beside the recipe."""
+
 RECIPES: Mapping[str, str | bytes] = {
     "misspelt-key": HEAD + DATA + TAIL + "training: {learning_rat: 1e-4}\n",
     "misspelt-key-at-the-top": HEAD + DATA + TAIL + "adaptor: lora\n",
@@ -75,6 +78,40 @@ RECIPES: Mapping[str, str | bytes] = {
     "output-dir-not-writable": HEAD + DATA + "algorithm: sft\noutput_dir: data/chat.jsonl/run\n",
     "no-token-to-train-in-a-row": HEAD + "data: {train: data/one-unanswered.jsonl}\n" + TAIL,
     "no-token-to-train-at-all": HEAD + "data: {train: data/unanswered.jsonl}\n" + TAIL,
+    "pairs-without-a-rejected-answer": HEAD
+    + "data: {train: {path: data/half-pairs.jsonl, format: preference}}\n"
+    + "algorithm: dpo\noutput_dir: runs/x\n",
+    "verdicts-all-alike": HEAD
+    + "data: {train: data/liked.jsonl}\nalgorithm: kto\noutput_dir: runs/x\n",
+    "prompt-that-is-empty": HEAD
+    + "data: {train: data/questions.jsonl}\nalgorithm: grpo\nrewards: length\noutput_dir: runs/x\n",
+    "reward-of-ones-own-not-allowed": HEAD
+    + "data: {train: data/asked.jsonl}\nalgorithm: grpo\n"
+    + "rewards: {type: python, path: data/judge.py, function: politeness}\noutput_dir: runs/x\n",
+    "reward-without-its-column": HEAD
+    + "data: {train: data/asked.jsonl}\nalgorithm: grpo\n"
+    + "rewards: {type: exact_match, column: anwser}\noutput_dir: runs/x\n",
+    "steps-and-labels-of-different-length": HEAD
+    + "data: {train: data/steps.jsonl}\nalgorithm: prm\noutput_dir: runs/x\n",
+    "answers-that-make-no-round": HEAD
+    + "data: {train: data/asked.jsonl}\nalgorithm: {type: grpo, num_generations: 7}\n"
+    + "rewards: length\ntraining: {global_batch_size: 16}\noutput_dir: runs/x\n",
+    "adapter-on-a-module-that-is-not-there": LLAMA
+    + "adapter: {type: lora, target_modules: [q_proj, v_porj]}\n"
+    + DATA
+    + TAIL,
+    "adapter-on-a-layer-that-is-not-there": LLAMA
+    + "adapter: {type: lora, target_modules: [q_proj], layers_to_transform: [0, 2]}\n"
+    + DATA
+    + TAIL,
+    "rank-larger-than-the-layer": LLAMA + "adapter: {type: lora, r: 64}\n" + DATA + TAIL,
+    "frozen-parameter-that-is-not-there": "recipe: 1\n"
+    + "model: {name_or_path: llama, freeze: [embed_token$]}\n"
+    + "tokenizer: shipped:quickstart\n"
+    + DATA
+    + TAIL,
+    "packing-of-pairs": HEAD
+    + "data: {train: data/pairs.jsonl, packing: bfd}\nalgorithm: dpo\noutput_dir: runs/x\n",
     "good-1e-4-in-every-spelling": HEAD
     + DATA
     + TAIL
@@ -90,6 +127,14 @@ ROWS: Mapping[str, str] = {
     "chat.jsonl": GOOD,
     "answers.jsonl": '{"prompt": "2 + 2 =", "completion": " 4"}\n{"prompt": "2 + 3 =", "answer": " 5"}\n',
     "pairs.jsonl": '{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}\n',
+    "half-pairs.jsonl": '{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}\n'
+    '{"prompt": "2 + 3 =", "chosen": " 5"}\n',
+    "liked.jsonl": '{"prompt": "2 + 2 =", "completion": " 4", "label": true}\n' * 8,
+    "questions.jsonl": '{"prompt": "2 + 2 ="}\n{"prompt": ""}\n',
+    "asked.jsonl": '{"prompt": "2 + 2 =", "answer": "4"}\n' * 8,
+    "steps.jsonl": '{"prompt": "2 + 2 + 2 =", "completions": ["2 + 2 = 4", "4 + 2 = 6"], "labels": [true, true]}\n'
+    '{"prompt": "2 + 2 + 2 =", "completions": ["2 + 2 = 4", "4 + 2 = 7"], "labels": [true]}\n',
+    "judge.py": "def politeness(completions, **_):\n    return [float('please' in c) for c in completions]\n",
     "malformed.jsonl": GOOD + '{"messages": [{"role": "user" "content": "Hm"}]}\n' + GOOD,
     "truncated.jsonl": GOOD + '{"messages": [{"role": "user", "con',
     "one-unanswered.jsonl": GOOD + '{"messages": [{"role": "user", "content": "Anyone?"}]}\n',
@@ -97,9 +142,22 @@ ROWS: Mapping[str, str] = {
 }
 
 
+CONFIG: Mapping[str, str | int] = {
+    "model_type": "llama",
+    "vocab_size": 320,
+    "hidden_size": 32,
+    "intermediate_size": 80,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+
+
 def write(directory: Path) -> None:
-    """Write all recipes into `directory` and their rows into its folder `data`."""
+    """Write all recipes into `directory`, their rows into its folder `data`, and a model."""
     (directory / "data").mkdir(parents=True, exist_ok=True)
+    (directory / "llama").mkdir(exist_ok=True)
+    (directory / "llama" / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    (directory / "llama" / "model.safetensors").write_bytes(b"")
     for name, content in RECIPES.items():
         data = content if isinstance(content, bytes) else content.encode()
         (directory / f"{name}.yaml").write_bytes(data)

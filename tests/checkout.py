@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shutil
 import struct
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from recipe_runner.compiler.machine import machine
 from recipe_runner.pipeline import Compiled, compile_file
@@ -19,6 +22,27 @@ RECIPES = sorted(
 )
 """Every recipe, by its path in the repository."""
 
+_JUDGE = {
+    "architectures": ["Qwen3ForSequenceClassification"],
+    "id2label": {"0": "LABEL_0"},
+    "label2id": {"LABEL_0": 0},
+}
+_SMALL = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+}
+FINISHED: Mapping[str, Mapping[str, Any]] = {
+    "quickstart": {},
+    "preference-pairs/sft": {},
+    "reward-and-ppo/sft": {},
+    "reward-and-ppo/reward": _JUDGE,
+    "grpo-and-rloo/sft": {},
+    "distillation/gkd": _SMALL,
+}
+"""Runs whose model another recipe names, and how its configuration differs from the quickstart's."""
+
 _MACHINE = re.compile(r"^# machine: (\S+)$", re.MULTILINE)
 
 
@@ -29,14 +53,17 @@ def checkout(folder: Path) -> Path:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("runs"))
     for script in sorted(folder.glob("examples/*/make_data.py")):
         runpy.run_path(str(script))["main"](script.parent / "data")
-    _finished_quickstart(folder / "runs" / "quickstart" / "model")
+    for run, changes in FINISHED.items():
+        _finished(folder / "runs" / run / "model", changes)
     return folder
 
 
-def _finished_quickstart(folder: Path) -> None:
-    """What the quickstart leaves behind, with weights that hold no tensor."""
+def _finished(folder: Path, changes: Mapping[str, Any]) -> None:
+    """What a run that began with the quickstart's model leaves behind; its weights hold no tensor."""
     shipped = Path(quickstart_data.__file__).parent
     shutil.copytree(shipped / "models" / "quickstart", folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, **changes}), encoding="utf-8")
     shutil.copytree(shipped / "tokenizers" / "quickstart", folder, dirs_exist_ok=True)
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
 

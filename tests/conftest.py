@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,20 @@ from tests.workshop import Workshop, workshop
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` writes the expected outputs again; the difference is for review."""
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/")
+
+
+def pytest_configure() -> None:
+    """Listen to signals that a shell has told its background jobs to ignore.
+
+    What ignores a signal hands that on to the processes it starts, and tests send them Ctrl-C.
+    """
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

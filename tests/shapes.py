@@ -25,9 +25,9 @@ OPTIONAL: Mapping[str, Collection[str]] = {
     "conversation": CHAT,
     "prompt_completion": CHAT,
     "tokenized": {"labels"},
-    "preference": {"prompt", "margin", *CHAT},
+    "preference": {"prompt", "margin", "reference", *CHAT},
     "unpaired_preference": CHAT,
-    "prompt": CHAT,
+    "prompt": {"columns", *CHAT},
 }
 MESSAGE = {
     "role", "content", "reasoning_content", "tool_calls", "name", "tool_call_id",
@@ -53,18 +53,20 @@ def misfit(example: Any, shape: str, further: Collection[str] = ()) -> str | Non
         "tools": lambda v: None if v and all(isinstance(t, Mapping) for t in v) else "tools",
         "chat_template_kwargs": lambda v: None if v and type(v) is dict else "kwargs",
         **dict.fromkeys(
-            ("prompt", "completion", "chosen", "rejected"), lambda v: _side(v, further)
+            ("prompt", "completion", "chosen", "rejected", "reference"), lambda v: _side(v, further)
         ),
+        "columns": lambda v: None if v and isinstance(v, Mapping) else "columns",
     }
     for key, value in example.items():
         if key != "labels" and (wrong := checks[key](value)):
             return f"{key}: {wrong}"
     if "labels" in keys and (wrong := _labels(example, shape)):
         return f"labels: {wrong}"
-    sides = [example[k] for k in ("prompt", "completion", "chosen", "rejected") if k in keys]
+    answered = ("completion", "chosen", "rejected", "reference")
+    sides = [example[k] for k in ("prompt", *answered) if k in keys]
     if shape != "stepwise" and len({type(side) for side in sides}) > 1:
         return "sides of two kinds"
-    answers = [example[k] for k in ("completion", "chosen", "rejected") if k in keys]
+    answers = [example[k] for k in answered if k in keys]
     return "an empty answer" if not all(answers) else None
 
 

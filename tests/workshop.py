@@ -24,8 +24,35 @@ FILES: Mapping[str, list[Mapping[str, Any]]] = {
     "eval.jsonl": [CHAT] * 10,
     "pairs.jsonl": [{"prompt": "2 + 2 =", "completion": " 4"}] * 100,
     "text.jsonl": [{"text": "Rain in the morning."}] * 100,
+    "preference.jsonl": [
+        {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5", "reference": " 2 + 2 = 4"}
+    ]
+    * 100,
+    "judged.jsonl": [
+        {"prompt": "2 + 2 =", "completion": " 4", "label": True},
+        {"prompt": "2 + 2 =", "completion": " 5", "label": False},
+    ]
+    * 50,
+    "steps.jsonl": [
+        {
+            "prompt": "2 + 2 + 2 =",
+            "completions": ["2 + 2 = 4", "4 + 2 = 7"],
+            "labels": [True, False],
+        }
+    ]
+    * 100,
+    "prompts.jsonl": [{"prompt": "2 + 2 =", "answer": "4", "privileged_context": "a sum"}] * 100,
 }
 """Data files below `data/`: 100 rows each to train on, 10 to evaluate on."""
+
+ADAPTER: Mapping[str, Any] = {
+    "peft_type": "LORA",
+    "base_model_name_or_path": "org/model-id",
+    "r": 8,
+    "lora_alpha": 16,
+    "target_modules": ["q_proj"],
+}
+"""The configuration of the trained adapters in `adapters/a` and `adapters/b`."""
 
 BASE: Mapping[str, Any] = {
     "recipe": 1,
@@ -47,13 +74,15 @@ class Workshop:
         """Compile a recipe, given as its plain value, for the machine `on`."""
         return self.compile_text(json.dumps(recipe), on)
 
-    def compile_text(self, text: str, on: str = "cpu") -> Compiled:
+    def compile_text(self, text: str, on: str = "cpu", *, allow_code: bool = False) -> Compiled:
         """Compile a recipe's text."""
-        return compile_text(text, "recipe.yaml", machine(on), cwd=self.folder)
+        return compile_text(
+            text, "recipe.yaml", machine(on), cwd=self.folder, allow_code=allow_code
+        )
 
     def plan(self, recipe: Mapping[str, Any], on: str = "cpu") -> Plan:
-        """The plan of a recipe that has to compile."""
-        compiled = self.compile(recipe, on)
+        """The plan of a recipe that has to compile; the code that it names is allowed."""
+        compiled = self.compile_text(json.dumps(recipe), on, allow_code=True)
         assert compiled.plan is not None, [
             f"{d.code.id}: {d.message}" for d in compiled.report.diagnostics
         ]
@@ -72,6 +101,14 @@ def workshop(folder: Path) -> Workshop:
         (folder / "data" / name).write_text(text, encoding="utf-8")
     (folder / "data" / "pairs.csv").write_text("prompt,completion\n2 + 2 =,4\n", encoding="utf-8")
     (folder / "data" / "book.txt").write_text("Rain in the morning.\n", encoding="utf-8")
+    for name in ("judge", "judge_too"):
+        code = "def judge(completions, **_): ...\n\n\ndef judge_too(completions, **_): ...\n"
+        (folder / f"{name}.py").write_text(code + f"# {name}\n", encoding="utf-8")
+    for name in ("a", "b"):
+        adapter = folder / "adapters" / name
+        adapter.mkdir(parents=True)
+        (adapter / "adapter_config.json").write_text(json.dumps(ADAPTER), encoding="utf-8")
+        (adapter / "adapter_model.safetensors").touch()
     (folder / "chat.jinja").write_text("{{ messages }}", encoding="utf-8")
     (folder / "other.jinja").write_text("{{ messages }}!", encoding="utf-8")
     return Workshop(folder)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import click
 
 from recipe_runner import __version__
+from recipe_runner.cli.machines import WrongArgument
 from recipe_runner.cli.screen import print_errors
 from recipe_runner.diagnostics import DiagnosticError
 
@@ -28,9 +29,15 @@ PIPE_CLOSED = 141
 COMMANDS = {
     "check": "Tell everything that is wrong with recipes.",
     "plan": "Show what a recipe would run, and why.",
+    "calibrate": "Measure this machine, for the time in plans.",
     "preview": "Show rows as the model sees them.",
     "prepare": "Turn the rows of a recipe into tokens, and keep them.",
     "train": "Check, plan and run a recipe.",
+    "chat": "Talk to the model of a run.",
+    "generate": "Answer a file of prompts with the model of a run.",
+    "merge": "Make the adapter of a run part of its base's weights.",
+    "export": "Turn the model of a run into what other programs load.",
+    "push": "Upload the model of a run to the hub.",
     "data": "Show lengths, padding, sources and repeats of the data.",
     "cache": "Show, check and remove prepared data.",
     "explain": "Explain a code, a key or a component.",
@@ -58,6 +65,13 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        # The list of commands fills a screen, and who reads it has found the option.
+        option = super().get_help_option(ctx)
+        assert isinstance(option, click.Option)
+        option.hidden = True
+        return option
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
@@ -82,12 +96,14 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
-    epilog="A recipe is one YAML file. Start with `recipe-run init`, then `plan`, then `train`.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s", hidden=True)
 def root() -> None:
-    """Fine-tune language models from one YAML file, the recipe."""
+    """Fine-tune language models from one YAML file: init, plan, train, chat.
+
+    With --version, say which version this is.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,8 +156,7 @@ def exit_code_of(error: DiagnosticError) -> int:
         return 4
     if "RR6" in codes:
         return 3
-    arguments = (diagnostic.place.path.startswith("--machine ") for diagnostic in error.diagnostics)
-    return USAGE if any(arguments) else 1
+    return USAGE if isinstance(error, WrongArgument) else 1
 
 
 def _print_usage(error: click.UsageError) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
+from recipe_runner.cli.machines import machine_named
 from recipe_runner.cli.parameters import (
     Recipe,
     allow_code_option,
-    machine_named,
     machine_option,
     set_option,
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recipe_runner.cli.machines import this_machine
 from recipe_runner.cli.parameters import (
     allow_code_option,
     html_option,
@@ -18,7 +19,7 @@ from recipe_runner.cli.parameters import (
     set_option,
     write_page,
 )
-from recipe_runner.cli.plan import compiled_for, this_machine
+from recipe_runner.cli.plan import compiled_for
 from recipe_runner.cli.screen import print_errors, wants_color, width
 from recipe_runner.diagnostics import DiagnosticError
 

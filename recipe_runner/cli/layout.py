@@ -27,7 +27,8 @@ def _line(label: str, text: str, width: int, color: bool) -> str:
     wrapped = textwrap.wrap(
         visible(text), max(40, width - len(indent)), break_long_words=False, break_on_hyphens=False
     ) or [""]
-    head = paint(f"  {label:<{_LABEL}}", "dim", color)
+    # A label that fills its column still ends before the text.
+    head = paint(f"  {label + ' ':<{_LABEL}}", "dim", color)
     return "".join(
         f"{(head if i == 0 else indent)}{part}".rstrip() + "\n" for i, part in enumerate(wrapped)
     )

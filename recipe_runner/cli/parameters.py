@@ -11,8 +11,6 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from recipe_runner.plan import MachinePlan
-
 
 class Recipe(click.Path):
     """A recipe's path, or `-` for standard input. Whether it is there is a diagnostic, not usage."""
@@ -84,13 +82,4 @@ allow_code_option = click.option(
 
 def machine_option(help: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """`--machine NAME`, with a help text that says what counts without it."""
-    return click.option("--machine", "machine_name", metavar="NAME", help=help)
-
-
-def machine_named(name: str | None) -> MachinePlan | None:
-    """The machine of that name. Raises `DiagnosticError` with RR415."""
-    if name is None:
-        return None
-    from recipe_runner.compiler.machine import machine
-
-    return machine(name)
+    return click.option("--machine", "machine_name", metavar="NAME|FILE", help=help)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from recipe_runner.cli.machines import machine_named, measured_machine
 from recipe_runner.cli.parameters import (
     allow_code_option,
-    machine_named,
     machine_option,
     recipe_argument,
     set_option,
@@ -34,6 +35,9 @@ FIRST_MACHINE = "<address of the first machine>"
 )
 @set_option
 @click.option("--why", is_flag=True, help="Add every value that was decided, with its reason.")
+@click.option(
+    "--trace", "traced", is_flag=True, help="Count what trains on the real model, without weights."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan's JSON and nothing else.")
 @allow_code_option
 def command(
@@ -43,28 +47,42 @@ def command(
     num_processes: int | None,
     overrides: tuple[str, ...],
     why: bool,
+    traced: bool,
     as_json: bool,
     allow_code: bool,
 ) -> int:
     """Show what a recipe would run: model, data, batch, steps, launch and files.
 
-    Nothing is run, written or downloaded.
+    Nothing is run, written or downloaded, but with --trace the configuration and the tokenizer
+    of a model on a hub.
     """
     compiled = compiled_for(
         recipe,
-        machine_named(machine_name) or this_machine(),
+        machine_named(machine_name) or measured_machine(),
         overrides=overrides,
         nodes=nodes,
         num_processes=num_processes,
         allow_code=allow_code,
     )
-    if compiled.plan is not None:
-        _print(compiled.plan, why=why, as_json=as_json)
+    plan = compiled.plan
+    if plan is not None and traced:
+        plan = _counted(plan)
+    if plan is not None:
+        _print(plan, why=why, traced=traced, as_json=as_json)
     print_errors(compiled.report)
-    return 0 if compiled.plan is not None else 1
+    return 0 if plan is not None else 1
 
 
-def _print(plan: Plan, *, why: bool, as_json: bool) -> None:
+def _counted(plan: Plan) -> Plan:
+    """The plan with parameters that were counted on the model that it describes."""
+    from recipe_runner.execute import environment
+    from recipe_runner.execute.trace import trace
+
+    environment.hush()
+    return replace(plan, parameters=trace(plan))
+
+
+def _print(plan: Plan, *, why: bool, traced: bool, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(encode(plan))
         return
@@ -72,6 +90,10 @@ def _print(plan: Plan, *, why: bool, as_json: bool) -> None:
 
     color = wants_color(sys.stdout)
     sys.stdout.write(page(plan, width=width(), color=color))
+    if traced and plan.parameters is not None:
+        from recipe_runner.cli.plan_parameters import trained_table
+
+        sys.stdout.write("\n" + trained_table(plan.parameters, width=width(), color=color))
     if why:
         sys.stdout.write("\n" + reasons(plan.derived, width=width(), color=color))
 
@@ -114,10 +136,3 @@ def compiled_for(
 def _knows_where_to_meet(document: Document) -> bool:
     launch = document.value.get("launch") if isinstance(document.value, dict) else None
     return isinstance(launch, dict) and launch.get("main_process_ip") is not None
-
-
-def this_machine() -> MachinePlan:
-    """The machine that the command runs on."""
-    from recipe_runner.execute import probe
-
-    return probe.this_machine()

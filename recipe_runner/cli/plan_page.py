@@ -18,7 +18,11 @@ from recipe_runner.cli.layout import (
     short_path,
     value_text,
 )
+from recipe_runner.cli.plan_cost import cost_lines
 from recipe_runner.cli.plan_data import data_lines
+from recipe_runner.cli.plan_optimizer import chosen_words, group_lines, optimizer_words
+from recipe_runner.cli.plan_parameters import base_words, trained_words
+from recipe_runner.cli.plan_speed import speed_lines
 from recipe_runner.cli.screen import visible
 from recipe_runner.plan import Call, Derived, Plan
 from recipe_runner.plan.joined import joins_rows
@@ -30,6 +34,8 @@ def page(plan: Plan, *, width: int, color: bool = False) -> str:
         ("Model", _model(plan)),
         ("Data", data_lines(plan)),
         ("Training", training_lines(plan)),
+        ("Speed", speed_lines(plan.speed)),
+        *([("Cost", cost_lines(plan, plan.cost))] if plan.cost is not None else []),
         ("Launch", _launch(plan)),
         ("Files", _files(plan)),
     ]
@@ -85,15 +91,23 @@ def _model(plan: Plan) -> Iterator[Line]:
         yield "config", options(model.config_overrides)
     if plan.quantization is not None:
         yield "quantization", _call(plan.quantization, numbers=True)
+    if model.adapter is not None:
+        what = "merged into the base" if model.adapter.merge else "frozen, beneath the adapter"
+        yield "with", f"{short_path(model.adapter.path)}, {what}"
     if plan.adapter is None:
         yield "adapter", "none, the model trains in full"
     else:
         yield "adapter", _call(plan.adapter, numbers=True)
+    if plan.adapter_start is not None and plan.adapter_start.weights is not None:
+        yield "begins as", f"{short_path(plan.adapter_start.weights)}, which is trained further"
+    if plan.parameters is not None:
+        yield "trains", trained_words(plan.parameters)
+        if plan.parameters.base_bytes is not None:
+            yield "base", base_words(plan.parameters)
     if model.sees:
         yield "images", _vision(plan)
-    if model.freeze or model.trainable_parameters:
-        names = [f"not {name}" for name in model.freeze] + list(model.trainable_parameters)
-        yield "trains only", ", ".join(names)
+    if (chosen := chosen_words(model)) is not None:
+        yield "trains only", chosen
     tokenizer = plan.tokenizer
     own = tokenizer.name_or_path == model.name_or_path
     template = tokenizer.chat_template_source
@@ -139,11 +153,8 @@ def training_lines(plan: Plan) -> Iterator[Line]:
         f"{arguments['lr_scheduler_type']}, "
         + (f"peak {rate} after {rise} of warm-up" if warmup else f"{rate}, no warm-up"),
     )
-    yield (
-        "optimizer",
-        f"{arguments['optim']}, weight decay {arguments['weight_decay']:g}, "
-        f"gradients clipped at {arguments['max_grad_norm']:g}",
-    )
+    yield "optimizer", optimizer_words(plan)
+    yield from group_lines(plan)
     yield "precision", _precision(plan)
     yield "evaluation", _when(arguments, "eval", "never")
     keep = arguments["save_total_limit"]
@@ -312,7 +323,13 @@ def _call(call: Call, told: frozenset[str] = frozenset(), *, numbers: bool = Fal
             or (numbers and bool(value) and type(value) in (int, float))
         )
     }
-    return f"{call.target.partition(':')[2]}: {options(shown) or 'upstream defaults'}"
+    told_of = {name: _shown(value) for name, value in shown.items()}
+    return f"{call.target.partition(':')[2]}: {options(told_of) or 'upstream defaults'}"
+
+
+def _shown(value: Any) -> Any:
+    """An argument; one that is an object itself by its class and its arguments."""
+    return f"({_call(value)})" if isinstance(value, Call) else value
 
 
 def _decided(value: Any) -> str:

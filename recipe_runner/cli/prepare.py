@@ -10,14 +10,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from recipe_runner.cli.machines import machine_named, this_machine
 from recipe_runner.cli.parameters import (
     allow_code_option,
-    machine_named,
     machine_option,
     recipe_argument,
     set_option,
 )
-from recipe_runner.cli.plan import compiled_for, this_machine
+from recipe_runner.cli.plan import compiled_for
 from recipe_runner.cli.screen import print_errors, wants_color, width
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recipe_runner.cli.bar import started
 from recipe_runner.execute.data.telling import Pace
 from recipe_runner.execute.screen import duration
 
@@ -44,19 +45,4 @@ class RowsBar:
             self._bar = None
 
     def _start(self, total: int) -> Progress:
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        words = [TextColumn(f"{{task.fields[{name}]}}") for name in ("rows", "speed", "left")]
-        bar = Progress(
-            BarColumn(bar_width=None),
-            *words,
-            console=self._console,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            refresh_per_second=4,
-            expand=True,
-            transient=True,
-        )
-        bar.add_task("prepare", total=total, rows="", speed="", left="")
-        bar.start()
-        return bar
+        return started(self._console, "prepare", total, ("rows", "speed", "left"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recipe_runner.cli.machines import this_machine
 from recipe_runner.cli.parameters import (
     allow_code_option,
     html_option,
@@ -15,7 +16,7 @@ from recipe_runner.cli.parameters import (
     set_option,
     write_page,
 )
-from recipe_runner.cli.plan import compiled_for, this_machine
+from recipe_runner.cli.plan import compiled_for
 from recipe_runner.cli.screen import print_errors, wants_color, width
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ data is escaped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -102,9 +102,16 @@ def _row(row: PreviewRow) -> str:
     )
     return (
         f'<article class="{marks}">\n<h3>{escape(title(row))}</h3>\n'
-        f"{_facts(row)}\n{_meter(row)}<pre>{''.join(_token(piece) for piece in row.pieces)}</pre>\n"
+        f"{_facts(row)}\n{_meter(row)}{''.join(_passages(row))}"
         "</article>"
     )
+
+
+def _passages(row: PreviewRow) -> Iterator[str]:
+    for name, pieces in row.passages:
+        if name:
+            yield f'<p class="facts">{escape(name)}</p>\n'
+        yield f"<pre>{''.join(_token(piece) for piece in pieces)}</pre>\n"
 
 
 def _facts(row: PreviewRow) -> str:

@@ -67,7 +67,7 @@ def _legend(color: bool) -> str:
 def _row(row: PreviewRow, width: int, color: bool) -> str:
     head = paint(visible(title(row)), "bold", color) + "\n"
     facts = labelled(_facts(row), width, color)
-    text = "".join(f"{line}\n" for line in _text(row.pieces, width, color))
+    text = "".join(f"{line}\n" for line in _passages(row, width, color))
     return head + facts + (f"\n{text}" if text else "")
 
 
@@ -155,6 +155,13 @@ def longest_text(summary: Summary) -> str:
         f"{row.tokens + row.truncated:,} (row {row.where.number} of {row.source.path})"
         for row in summary.longest
     )
+
+
+def _passages(row: PreviewRow, width: int, color: bool) -> Iterator[str]:
+    for name, pieces in row.passages:
+        if name:
+            yield _INDENT + paint(f"{name}:", "bold", color)
+        yield from _text(pieces, width, color)
 
 
 def _text(pieces: Sequence[Piece], width: int, color: bool) -> Iterator[str]:

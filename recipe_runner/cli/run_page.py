@@ -57,6 +57,11 @@ def _result(outcome: Outcome) -> Iterator[Line]:
     told = [f"{losses[key]} {outcome.metrics[key]:.4f}" for key in losses if key in outcome.metrics]
     if told:
         yield "result", ", ".join(told)
+    for number in outcome.watched:
+        if number.first == number.last:
+            yield number.name, f"{number.last:.3f}"
+        else:
+            yield number.name, f"{number.first:.3f} at first, {number.last:.3f} at last"
     if outcome.scored is not None:
         scored = outcome.scored
         start = "" if scored.before is None else f"{scored.before:.1%} before, "
@@ -64,6 +69,8 @@ def _result(outcome: Outcome) -> Iterator[Line]:
     if outcome.model is not None:
         yield "model", short_path(str(outcome.model))
     yield "metrics", short_path(str(outcome.run_dir / "metrics.jsonl"))
+    if (outcome.run_dir / "completions.jsonl").exists():
+        yield "answers", short_path(str(outcome.run_dir / "completions.jsonl"))
     yield "log", short_path(str(outcome.run_dir / "train.log"))
 
 
@@ -93,6 +100,8 @@ def _next(model: Path, scored: Scored | None, plan: Plan) -> str:
     question = json.dumps([{"role": "user", "content": asked}], ensure_ascii=False)
     if plan.model.sees:
         return _next_to_see(folder, model)
+    if plan.model.judges:
+        return _next_to_judge(plan, folder, model)
     load = f'  chat = pipeline("text-generation", {folder})'
     lines = ["ask it, in Python:", "  from transformers import pipeline", load]
     if plan.adapter is not None and plan.tokenizer.add_tokens:
@@ -117,6 +126,25 @@ def _next_to_see(folder: str, model: Path) -> str:
         '  parts = [{"type": "image", "url": "IMAGE"}, {"type": "text", "text": "Hello"}]',
         '  print(chat(text=[{"role": "user", "content": parts}], return_full_text=False))',
     ]
+    return _lines(lines, model)
+
+
+def _next_to_judge(plan: Plan, folder: str, model: Path) -> str:
+    """The same for a model that gives numbers instead of words."""
+    kind = plan.model.auto_class.partition(":AutoModel")[2]
+    load = f"  model = AutoModel{kind}.from_pretrained({folder})"
+    lines = [
+        "load it, in Python:",
+        f"  from transformers import AutoModel{kind}",
+        load,
+    ]
+    if plan.adapter is not None:
+        lines[1:] = [
+            f"  from peft import AutoPeftModel{kind}",
+            load.replace("= Auto", "= AutoPeft"),
+        ]
+    if plan.feed == "whole_pairs" and plan.adapter is None:
+        lines.append(f"let it judge, in a recipe: rewards: {{type: model, model: {folder}}}")
     return _lines(lines, model)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from recipe_runner.catalogue import catalogue
 from recipe_runner.cli.value_text import default_text, takes
+from recipe_runner.components.algorithm import Algorithm
 from recipe_runner.components.base import OWN, Component
 from recipe_runner.diagnostics import FAMILIES, Code
 from recipe_runner.recipe.fields import SchemaField, all_paths
@@ -86,15 +88,19 @@ def _fields(key: str) -> Iterator[tuple[str, SchemaField]]:
 
 
 def _key(path: str, field: SchemaField) -> str:
-    schema = _properties(field.model)[field.name]
-    lines = [f"# {path}", "", field.description, ""]
-    lines.append(f"- Takes: {takes(schema)}")
-    lines.append(f"- Default: {default_text(schema, required=field.info.is_required())}")
-    if (passed := _passed_on(field)) is not None:
-        lines.append(f"- Passed on as: {passed}")
-    owners = _owners(path, field)
-    if owners:
-        lines.append(f"- Belongs to: {', '.join(f'`{owner}`' for owner in owners)}")
+    lines = [f"# {path}"]
+    # Components that mean the same by a key are told together, the usual one first.
+    meanings: dict[tuple[str, ...], list[SchemaField]] = {}
+    for each in _owned(path, field) or [field]:
+        meanings.setdefault(tuple(_meaning(each)), []).append(each)
+    for meaning, fields in meanings.items():
+        lines += ["", *meaning]
+        targets = [passed for each in fields if (passed := _passed_on(each)) is not None]
+        if targets:
+            lines.append(f"- Passed on as: {', '.join(dict.fromkeys(targets))}")
+        owners = [each.model.type_name() for each in fields if issubclass(each.model, Component)]
+        if owners:
+            lines.append(f"- Belongs to: {', '.join(f'`{owner}`' for owner in owners)}")
     kinds = [kind for kind in field.sections if issubclass(kind, Component)]
     if kinds:
         lines += ["", *(f"- `{kind.type_name()}`: {_first(kind)}" for kind in kinds)]
@@ -102,6 +108,14 @@ def _key(path: str, field: SchemaField) -> str:
         if not issubclass(section, Component):
             lines += ["", "Keys:", "", *_keys_of(section)]
     return "\n".join(lines) + "\n"
+
+
+def _meaning(field: SchemaField) -> Iterator[str]:
+    schema = _properties(field.model)[field.name]
+    yield field.description
+    yield ""
+    yield f"- Takes: {takes(schema)}"
+    yield f"- Default: {default_text(schema, required=field.info.is_required())}"
 
 
 def _first(model: type[BaseModel]) -> str:
@@ -118,6 +132,9 @@ def _component(axis: str, kind: type[Component]) -> str:
     lines = [f"# {axis}: {kind.type_name()}", "", description(kind)]
     if kind.snippet:
         lines += ["", "```yaml", kind.snippet, "```"]
+    if issubclass(kind, Algorithm):
+        lines += ["", "The loss:", "", *(f"    {line}" for line in kind.equation.splitlines())]
+        lines += ["", "Rows:", "", *(f"    {json.dumps(row)}" for row in kind.sample_rows)]
     keys = [name for name in kind.model_fields if name != "type"]
     if keys:
         lines += ["", "Keys:", ""]
@@ -143,17 +160,18 @@ def _passed_on(field: SchemaField) -> str | None:
     return ", ".join(shown) or None
 
 
-def _owners(path: str, field: SchemaField) -> list[str]:
-    """The components of an axis that have this key, where the key is a component's."""
+def _owned(path: str, field: SchemaField) -> list[SchemaField]:
+    """The field of each component of an axis that has this key, where it is a component's."""
     if not issubclass(field.model, Component):
         return []
     axis = path.rpartition(".")[0]
     kinds = all_paths()[axis].sections if axis in all_paths() else ()
-    return [
-        kind.type_name()
+    found = [
+        SchemaField(kind, field.name)
         for kind in kinds
         if issubclass(kind, Component) and field.name in kind.model_fields
     ]
+    return sorted(found, key=lambda each: not vars(each.model).get("is_default", False))
 
 
 @cache

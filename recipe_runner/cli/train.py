@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from recipe_runner.cli.machines import measured_machine
 from recipe_runner.cli.parameters import allow_code_option, recipe_argument, set_option
-from recipe_runner.cli.plan import compiled_for, this_machine
+from recipe_runner.cli.plan import compiled_for
 from recipe_runner.cli.screen import print_errors, seen_from_here, wants_color, width
 from recipe_runner.diagnostics import DiagnosticError
 
@@ -75,7 +76,7 @@ def command(
 
     compiled = compiled_for(
         recipe,
-        this_machine(),
+        measured_machine(),
         overrides=overrides,
         num_processes=num_processes,
         allow_code=allow_code,

@@ -129,7 +129,7 @@ UNKNOWN_MACHINE = Code(
     """
     ## What it means
 
-    `--machine` is not the name of a machine.
+    `--machine` is neither the name of a machine nor a file.
 
     ## Why it matters
 
@@ -143,8 +143,43 @@ UNKNOWN_MACHINE = Code(
 
     ## Instead
 
-    Write `8xH100-80GB`, `A100-40GB` or `cpu`.
+    Write `8xH100-80GB`, `A100-40GB` or `cpu`, or the path of a machine file.
+    """,
+)
+MALFORMED_MACHINE = Code(
+    "RR417",
+    "malformed-machine-file",
+    """
+    ## What it means
+
+    A file that describes a machine has a key or a value that does not belong there, or lacks one.
+
+    ## Why it matters
+
+    Time, energy and price in a plan are computed from it.
+
+    ## Example
+
+    ```text
+    machine.yaml:9:8: RR417 malformed-machine-file: `watts` is a number above 0
+    ```
+
+    ## Instead
+
+    Let `recipe-run calibrate` write the file, and add `watts`, `price_per_hour` and `currency` as numbers and a text:
+
+    ```text
+    watts: 350
+    price_per_hour: 2.5
+    currency: EUR
+    ```
     """,
 )
 
-CODES = (FORMAT_NOT_RECOGNISED, ALGORITHM_DATA_MISMATCH, NO_COMPLETION, UNKNOWN_MACHINE)
+CODES = (
+    FORMAT_NOT_RECOGNISED,
+    ALGORITHM_DATA_MISMATCH,
+    NO_COMPLETION,
+    UNKNOWN_MACHINE,
+    MALFORMED_MACHINE,
+)

@@ -38,6 +38,7 @@ def compile_data(resolved: ResolvedRecipe) -> DataPlan:
         packing=data.packing,
         eval_packing=eval_packing,
         num_proc=settled(data.num_proc),
+        steps=resolved.recipe.algorithm.steps(),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from recipe_runner.compiler.resolve_speed import used
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.components.base import settled
 from recipe_runner.components.sharding import Processes
@@ -29,6 +30,9 @@ def compile_launch(resolved: ResolvedRecipe, run_dir: str) -> LaunchPlan:
         environment["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
     if launch.num_cpu_threads_per_process is not None:
         environment["OMP_NUM_THREADS"] = str(launch.num_cpu_threads_per_process)
+    elif used(resolved.levers, "counts_cores"):
+        share = max(1, resolved.machine.cpus // count)
+        environment.update(OMP_NUM_THREADS=str(share), OMP_WAIT_POLICY="PASSIVE")
     config = _accelerate(resolved) if count > 1 else None
     command: tuple[str, ...] = ("python", "-m", WORKER, run_dir)
     if config is not None:

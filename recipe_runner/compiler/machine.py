@@ -48,7 +48,7 @@ def machine(name: str) -> MachinePlan:
     """Read a machine's name. Raises `DiagnosticError` with RR415 where it has another form."""
     if found := _CPU.fullmatch(name.lower()):
         cpus = int(found["cpus"] or 8)
-        return MachinePlan("cpu", 0, 64.0, cpus, bf16=False, source=name)
+        return MachinePlan("cpu", 0, 64.0, cpus, bf16=False, source=name, memory_known=False)
     found = _GPU.fullmatch(name)
     kind = found["kind"].upper() if found else ""
     if found is None or int(found["count"] or 1) == 0:
@@ -58,7 +58,7 @@ def machine(name: str) -> MachinePlan:
                 UNKNOWN_MACHINE,
                 message,
                 Place(f"--machine {name}"),
-                "write it as 8xH100-80GB, A100-40GB or cpu",
+                "write it as 8xH100-80GB, A100-40GB or cpu, or name a machine file",
             )
         )
     if not found["gib"] and kind not in _MEMORY:
@@ -85,8 +85,10 @@ def fitting(recipe: Recipe) -> MachinePlan:
     """
     launch = recipe.launch
     if launch.use_cpu is True:
-        return MachinePlan("cpu", 0, 64.0, cpus=8, bf16=False, source=_FITTING)
+        return MachinePlan("cpu", 0, 64.0, cpus=8, bf16=False, source=_FITTING, memory_known=False)
     usual = 2 if isinstance(launch.strategy, Sharding) and launch.strategy.many else 1
     stated = usual if launch.num_processes == "auto" else settled(launch.num_processes)
     count = max(1, stated // launch.num_machines)
-    return MachinePlan("GPU", count, 80.0, cpus=8 * count, bf16=True, source=_FITTING)
+    return MachinePlan(
+        "GPU", count, 80.0, cpus=8 * count, bf16=True, source=_FITTING, memory_known=False
+    )

@@ -2,28 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
+from recipe_runner.compiler.optimizers import optimizer_of
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.plan import Requirement
+from recipe_runner.recipe.schema import Recipe
 from recipe_runner.rows.address import STORES, scheme_of
 from recipe_runner.syntax import dotted
-
-LOW_RANK = ("apollo_", "galore_")
-"""Beginnings of optimizers that project gradients of modules that the recipe has to name."""
-
-_OPTIMIZERS: Mapping[str, tuple[str, str]] = {
-    "adalomo": ("lomo-optim", "lomo_optim"),
-    "adamw_torch_4bit": ("torchao", "torchao"),
-    "adamw_torch_8bit": ("torchao", "torchao"),
-    "apollo_": ("apollo-torch", "apollo_torch"),
-    "galore_": ("galore-torch", "galore_torch"),
-    "grokadamw": ("grokadamw", "grokadamw"),
-    "lomo": ("lomo-optim", "lomo_optim"),
-    "schedule_free_": ("schedulefree", "schedulefree"),
-    "stable_adamw": ("torch-optimi", "optimi"),
-}
-"""Packages of optimizers by the beginning of their names: what to install and to import."""
-
-_BITSANDBYTES = ("ademamix", "lion_", "paged_", "rmsprop_", "adamw_8bit", "adamw_bnb")
+from recipe_runner.upstream import versions
 
 _ATTENTION: Mapping[str, tuple[str, str]] = {
     "flash_attention_2": ("flash-attn", "flash_attn"),
@@ -35,7 +20,8 @@ _ATTENTION: Mapping[str, tuple[str, str]] = {
 def required(resolved: ResolvedRecipe) -> tuple[Requirement, ...]:
     """Packages with the key that asks for them, each once."""
     recipe = resolved.recipe
-    wanted = list(recipe.quantization.requires) if recipe.quantization else []
+    wanted = list(recipe.quantization.packages()) if recipe.quantization else []
+    wanted += list(recipe.adapter.packages()) if recipe.adapter else []
     for tracker in recipe.tracking:
         wanted.append(Requirement(tracker.package, tracker.module, f"tracking: {tracker.type}"))
     if resolved.sharding.package is not None:
@@ -45,7 +31,8 @@ def required(resolved: ResolvedRecipe) -> tuple[Requirement, ...]:
         wanted.append(Requirement("liger-kernel", "liger_kernel", "training.use_liger_kernel"))
     if recipe.model.task == "image_text_to_text":
         wanted.append(Requirement("pillow", "PIL", f"model.task: {recipe.model.task}"))
-    optimizer = _of_optimizer(recipe.training.optim)
+    wanted += _of_algorithm(recipe)
+    optimizer = optimizer_of(recipe.training.optim).package
     if optimizer is not None:
         wanted.append(Requirement(*optimizer, f"training.optim: {recipe.training.optim}"))
     wanted += _of_data(resolved)
@@ -53,6 +40,20 @@ def required(resolved: ResolvedRecipe) -> tuple[Requirement, ...]:
     if attention is not None:
         wanted.append(Requirement(*attention, "model.attn_implementation"))
     return tuple({each.module: each for each in reversed(wanted)}.values())[::-1]
+
+
+def _of_algorithm(recipe: Recipe) -> Iterator[Requirement]:
+    """What trains and judges: an experimental trainer is of one release of its package."""
+    algorithm = recipe.algorithm
+    if algorithm.experimental:
+        package = algorithm.trainer.partition(":")[0].partition(".")[0]
+        major, minor = versions()[package].split(".")[:2]
+        pinned = f">={major}.{minor},<{major}.{int(minor) + 1}"
+        because = f"algorithm: {algorithm.type}, which is experimental"
+        yield Requirement(package, package, because, pinned)
+    yield from algorithm.packages()
+    for reward in recipe.rewards:
+        yield from reward.requires
 
 
 def _of_data(resolved: ResolvedRecipe) -> Iterator[Requirement]:
@@ -64,9 +65,3 @@ def _of_data(resolved: ResolvedRecipe) -> Iterator[Requirement]:
         store = STORES.get(scheme_of(source.spec.path) or "")
         if store is not None:
             yield Requirement(store.name, store.module, because)
-
-
-def _of_optimizer(name: str) -> tuple[str, str] | None:
-    if name.startswith(_BITSANDBYTES):
-        return "bitsandbytes", "bitsandbytes"
-    return next((found for start, found in _OPTIMIZERS.items() if name.startswith(start)), None)

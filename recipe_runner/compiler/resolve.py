@@ -9,16 +9,25 @@ from collections.abc import Callable
 from functools import reduce
 
 from recipe_runner.compiler.compile_data import compile_source
-from recipe_runner.compiler.resolve_batch import resolve_batch
+from recipe_runner.compiler.resolve_batch import (
+    prompts_of_a_round,
+    resolve_batch,
+    steps_of_a_round,
+)
+from recipe_runner.compiler.resolve_continued import resolve_continued
 from recipe_runner.compiler.resolve_data import resolve_sources
 from recipe_runner.compiler.resolve_joined import resolve_attention
+from recipe_runner.compiler.resolve_memory import resolve_memory
+from recipe_runner.compiler.resolve_quantization import resolve_quantization
 from recipe_runner.compiler.resolve_schedule import resolve_schedule
+from recipe_runner.compiler.resolve_speed import resolve_speed
 from recipe_runner.compiler.resolved import Draft, ResolvedRecipe, ResolvedSource
 from recipe_runner.components.base import discover, settled
 from recipe_runner.components.sharding import Sharding
 from recipe_runner.diagnostics import Diagnostic
 from recipe_runner.plan import MachinePlan
 from recipe_runner.plan.mix import rows_per_epoch
+from recipe_runner.plan.serving import gpus_of_server, starts_server
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit
 from recipe_runner.survey import Surroundings
@@ -45,21 +54,15 @@ def resolve(
     rows = _training_rows(draft.recipe, train)
     per_epoch = total = None
     training = draft.recipe.training
-    global_batch = settled(training.global_batch_size)
     if rows is not None and draft.recipe.data.packing is None:
-        per_epoch = max(
-            1,
-            rows // global_batch
-            if training.dataloader_drop_last
-            else math.ceil(rows / global_batch),
-        )
+        per_epoch = _steps_per_epoch(draft.recipe, rows)
         total = math.ceil(per_epoch * training.num_train_epochs)
     if training.max_steps is not None:
         total = training.max_steps
     draft = resolve_schedule(draft, per_epoch, total)
     sharding = draft.recipe.launch.strategy
     assert isinstance(sharding, Sharding)
-    return ResolvedRecipe(
+    resolved = ResolvedRecipe(
         recipe=draft.recipe,
         machine=machine,
         around=around,
@@ -70,7 +73,9 @@ def resolve(
         steps_per_epoch=per_epoch,
         total_steps=total,
         derived=draft.derived,
-    ), findings
+        levers=draft.levers,
+    )
+    return resolve_memory(resolved), findings
 
 
 def _processes(draft: Draft) -> Draft:
@@ -86,13 +91,17 @@ def _processes(draft: Draft) -> Draft:
             )
         else:
             # Without a GPU, which `use_cpu: false` may ask for, RR322 says so.
-            count = max(1, machine.accelerators) * launch.num_machines
+            arguments = draft.recipe.algorithm.arguments()
+            taken = gpus_of_server(arguments) if starts_server(arguments) else 0
+            count = max(1, machine.accelerators - taken) * launch.num_machines
             each = (
                 "the machine has"
                 if launch.num_machines == 1
                 else f"each of {launch.num_machines} machines has"
             )
             reason = f"one process per GPU, and {each} {machine.accelerators}"
+            if taken:
+                reason += f", of which the vLLM server takes {taken}"
             draft = draft.decide("launch.num_processes", count, reason)
     count = settled(draft.recipe.launch.num_processes)
     if launch.strategy == "auto":
@@ -119,6 +128,9 @@ def _precision(draft: Draft) -> Draft:
             draft = draft.decide(
                 "launch.mixed_precision", "bf16", f"{machine.kind} computes in bfloat16"
             )
+        elif recipe.quantization is not None:
+            reason = f"{machine.kind} has no bfloat16, and fp16 does not go with a quantized base"
+            draft = draft.decide("launch.mixed_precision", "no", reason)
         else:
             draft = draft.decide(
                 "launch.mixed_precision", "fp16", f"{machine.kind} has no bfloat16"
@@ -158,29 +170,20 @@ def _learning_rate(draft: Draft) -> Draft:
         return draft
     algorithm = recipe.algorithm
     if recipe.adapter is not None:
-        rate = algorithm.recommended_learning_rate_with_adapter
+        factor = recipe.adapter.learning_rate_factor
+        rate = algorithm.recommended_learning_rate_with_adapter * factor
         reason = f"recommended for {algorithm.type} with an adapter"
+        if factor != 1:
+            reason += f", times {factor:g} for {recipe.adapter.type}"
     else:
         rate = algorithm.recommended_learning_rate
         reason = f"recommended for {algorithm.type} in full"
     return draft.decide("training.learning_rate", rate, reason)
 
 
-def _memory(draft: Draft) -> Draft:
+def _copies(draft: Draft) -> Draft:
     recipe = draft.recipe
     cpu = settled(recipe.launch.use_cpu)
-    sharding = recipe.launch.strategy
-    if recipe.training.activation_checkpointing == "auto":
-        if cpu:
-            value, reason = (
-                False,
-                "memory is rarely short on a CPU, and it costs about a third of the speed",
-            )
-        elif isinstance(sharding, Sharding) and sharding.checkpoints_activations:
-            value, reason = False, "the launch strategy checkpoints activations itself"
-        else:
-            value, reason = True, "activations of long rows seldom fit a GPU otherwise"
-        draft = draft.decide("training.activation_checkpointing", value, reason)
     if recipe.training.dataloader_pin_memory == "auto":
         reason = "there is no GPU to copy to" if cpu else "copies to a GPU are faster"
         draft = draft.decide("training.dataloader_pin_memory", not cpu, reason)
@@ -197,10 +200,14 @@ def _length(draft: Draft) -> Draft:
         )
     if data.max_length != "auto":
         return draft
-    model = draft.around.model
+    model, algorithm = draft.around.model, draft.recipe.algorithm
     context = model.context_length if model else None
-    if context is not None and context < DEFAULT_MAX_LENGTH:
-        return draft.decide("data.max_length", context, "the model's context length")
+    answer = algorithm.answer_length if algorithm.feed == "prompts" else 0
+    if context is not None and context - answer < DEFAULT_MAX_LENGTH:
+        reason = "the model's context length"
+        if answer:
+            reason = f"the model's context length, {context}, without an answer of {answer} tokens"
+        return draft.decide("data.max_length", max(1, context - answer), reason)
     return draft.decide("data.max_length", DEFAULT_MAX_LENGTH, "the default, in tokens")
 
 
@@ -230,14 +237,40 @@ def _training_rows(recipe: Recipe, train: tuple[ResolvedSource, ...]) -> int | N
     return None if found is None else found.total
 
 
+def _steps_per_epoch(recipe: Recipe, rows: int) -> int:
+    """Optimizer steps of one pass over `rows` rows."""
+    training, algorithm = recipe.training, recipe.algorithm
+    batch = settled(training.global_batch_size)
+    if not algorithm.whole_batches:
+        full = training.dataloader_drop_last
+        return max(1, rows // batch if full else math.ceil(rows / batch))
+    # Upstream draws whole batches of prompts, answers each several times, and trains on the
+    # answers once or more. Source: `trl.trainer.utils.RepeatSampler`.
+    accumulation = settled(training.gradient_accumulation_steps)
+    micro_steps = rows // prompts_of_a_round(recipe) * steps_of_a_round(recipe)
+    return max(1, math.ceil(micro_steps * algorithm.updates_per_row / accumulation))
+
+
+def _task(draft: Draft) -> Draft:
+    """What the algorithm trains is what the model is loaded for."""
+    if draft.recipe.model.task != "auto":
+        return draft
+    algorithm = draft.recipe.algorithm
+    return draft.decide("model.task", algorithm.tasks[0], f"what {algorithm.type} trains")
+
+
 _DECISIONS: tuple[Callable[[Draft], Draft], ...] = (
+    _task,
+    resolve_continued,
+    resolve_quantization,
     _processes,
     _precision,
     _adapter,
     resolve_batch,
     _learning_rate,
-    _memory,
+    _copies,
     _length,
     _padding,
     resolve_attention,
+    resolve_speed,
 )

@@ -44,6 +44,9 @@ _MASKS: dict[Shape, tuple[str, ...]] = {
 }
 """The words that `loss_on` may be for each shape of example, besides `auto`."""
 
+_WITH_TURNS: frozenset[Shape] = frozenset({"conversation", "prompt_completion"})
+"""Shapes of which the finer settings of `loss_on` may speak."""
+
 Resolved = tuple[ResolvedSource, ...]
 
 
@@ -160,7 +163,7 @@ def _loss(
             wanted.end_of_turn_tokens,
             wanted.weights,
         )
-        possible = value.on in ("turns", "completion")
+        possible = shape in _WITH_TURNS
     else:
         mask, possible = LossPlan.of(wanted), wanted in _MASKS[shape]
     if not possible:

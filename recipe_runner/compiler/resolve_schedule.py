@@ -101,8 +101,21 @@ def _times_per_epoch(draft: Draft, what: str, times: int, per_epoch: int | None)
     return draft.decide(f"training.{what}_steps", max(1, per_epoch // times), reason)
 
 
+def _metric(draft: Draft) -> Draft:
+    """The loss tells the better model, but where the model's own answers are judged."""
+    if draft.recipe.training.metric_for_best_model != "auto":
+        return draft
+    algorithm = draft.recipe.algorithm
+    metric, reason = "eval_loss", "what the evaluation minimises"
+    if "reward" in algorithm.evaluation_metrics:
+        metric, reason = "eval_reward", f"{algorithm.type} learns from what answers are worth"
+    return draft.decide("training.metric_for_best_model", metric, reason)
+
+
 def _best_model(draft: Draft) -> Draft:
+    draft = _metric(draft)
     training = draft.recipe.training
+    metric = settled(training.metric_for_best_model)
     if training.load_best_model_at_end == "auto":
         both = (
             draft.recipe.data.eval is not None
@@ -115,10 +128,12 @@ def _best_model(draft: Draft) -> Draft:
             if both
             else "there is no metric at each checkpoint"
         )
+        if draft.recipe.algorithm.rewarded and metric == "eval_loss":
+            both, reason = False, "the loss on its own answers does not tell a better model"
         draft = draft.decide("training.load_best_model_at_end", both, reason)
     if training.greater_is_better == "auto":
-        higher = not training.metric_for_best_model.endswith("loss")
-        reason = f"`{training.metric_for_best_model}` is {'no' if higher else 'a'} loss"
+        higher = not metric.endswith("loss")
+        reason = f"`{metric}` is {'no' if higher else 'a'} loss"
         draft = draft.decide("training.greater_is_better", higher, reason)
     return draft
 

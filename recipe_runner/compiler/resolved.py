@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from recipe_runner.components.base import Component
 from recipe_runner.components.format import Format
 from recipe_runner.components.sharding import Sharding
-from recipe_runner.plan import Derived, LossPlan, MachinePlan
+from recipe_runner.plan import Derived, LeverPlan, LossPlan, MachinePlan
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit, SourceSpec
 from recipe_runner.survey import Surroundings
@@ -37,6 +37,7 @@ class Draft:
     machine: MachinePlan
     around: Surroundings
     derived: tuple[Derived, ...] = ()
+    levers: tuple[LeverPlan, ...] = ()
 
     def decide(self, path: str, value: Any, because: str) -> "Draft":
         """Set the value at a dotted `path` and keep the reason."""
@@ -54,7 +55,8 @@ class ResolvedRecipe:
     """All that compiling needs: nothing says "auto", and every data set has its format.
 
     `training_rows` are those left after the evaluation split, `total_steps` and
-    `steps_per_epoch` follow from them; None where they are not known before the run.
+    `steps_per_epoch` follow from them; None where they are not known before the run. `levers`
+    say what becomes of each.
     """
 
     recipe: Recipe
@@ -67,6 +69,7 @@ class ResolvedRecipe:
     steps_per_epoch: int | None
     total_steps: int | None
     derived: tuple[Derived, ...]
+    levers: tuple[LeverPlan, ...] = ()
 
     @property
     def has_eval(self) -> bool:

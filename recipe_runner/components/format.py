@@ -63,11 +63,12 @@ class Example(TypedDict, total=False):
     - text: `text`
     - tokenized: `input_ids`, and `labels` (-100 where no loss is taken) or none for all
     - segments: `segments`
-    - preference: `chosen`, `rejected`, and `prompt` unless both answers begin with it;
-      `margin` where the row says by how much the one is better
+    - preference: `chosen`, `rejected`, and `prompt` unless all answers begin with it;
+      `reference`, a third answer worth imitating, where the row has one, and `margin` where
+      it says by how much the one is better
     - unpaired_preference: `prompt`, `completion`, `label` (True for a good answer)
     - stepwise: `prompt`, `completions`, `labels` (one truth value for each step)
-    - prompt: `prompt`
+    - prompt: `prompt`, and in `columns` what else the row has, for rewards to compare with
 
     `chat_template_kwargs` of a row win over those of the recipe. The content of a message
     is a list of parts only where it holds an image.
@@ -75,9 +76,11 @@ class Example(TypedDict, total=False):
 
     messages: list[Message]
     prompt: str | list[Message]
+    columns: Mapping[str, Any]
     completion: str | list[Message]
     chosen: str | list[Message]
     rejected: str | list[Message]
+    reference: str | list[Message]
     margin: float
     label: bool
     completions: list[str]

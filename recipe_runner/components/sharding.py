@@ -22,7 +22,8 @@ class Sharding(Component):
     """A strategy. `distributed_type` is accelerate's word for it.
 
     `needs_accelerator` and `package` say where it cannot run; `many` whether it
-    is for more than one process. `is_default` marks what "auto" takes.
+    is for more than one process. `is_default` marks what "auto" takes. `keeps_matrices` is
+    True where the optimizer of each process sees weights in their own shape.
     """
 
     needs_accelerator: ClassVar[bool] = False
@@ -30,6 +31,7 @@ class Sharding(Component):
     many: ClassVar[bool] = True
     is_default: ClassVar[bool] = False
     shards_weights: ClassVar[bool] = False
+    keeps_matrices: ClassVar[bool] = True
 
     @property
     def checkpoints_activations(self) -> bool:

@@ -16,8 +16,16 @@ from pathlib import Path
 import click
 
 from recipe_runner.devtools.artefact import Drift, UnavailableError, compare, difference, repair
+from recipe_runner.upstream.snapshot import forget
 
-MODULES = ("upstream_snapshots", "json_schema", "reference_pages", "error_pages")
+MODULES = (
+    "upstream_snapshots",
+    "adapter_components",
+    "quantization_components",
+    "json_schema",
+    "reference_pages",
+    "error_pages",
+)
 """The modules of this package that generate files, in the order in which they run."""
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,16 +38,24 @@ def main(check: bool, only: Sequence[str]) -> None:
     """Write the files that are derived from the code, or check them."""
     if not (ROOT / "pyproject.toml").is_file():
         raise click.UsageError(f"{ROOT} is not the repository of recipe_runner.")
-    drifts = [drift for module in only or MODULES for drift in _drifts(module)]
-    for drift in drifts:
-        click.echo(f"{drift.kind if check else _DEEDS[drift.kind]}: {drift.path}")
-        if check and (diff := difference(ROOT, drift)):
-            click.echo(diff)
-        if not check:
-            repair(ROOT, drift)
-    if check and drifts:
-        count = "1 generated file differs" if len(drifts) == 1 else f"{len(drifts)} differ"
-        click.echo(f"{count} from the code; run: make generate")
+    count = 0
+    for module in only or MODULES:
+        drifts = _drifts(module)
+        count += len(drifts)
+        for drift in drifts:
+            click.echo(f"{drift.kind if check else _DEEDS[drift.kind]}: {drift.path}")
+            if check and (diff := difference(ROOT, drift)):
+                click.echo(diff)
+            if not check:
+                repair(ROOT, drift)
+        # Later modules read what earlier ones write.
+        if drifts and module == MODULES[0]:
+            if check:
+                break
+            forget()
+    if check and count:
+        said = "1 generated file differs" if count == 1 else f"{count} differ"
+        click.echo(f"{said} from the code; run: make generate")
         sys.exit(1)
 
 

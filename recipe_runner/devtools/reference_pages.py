@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -12,16 +13,20 @@ from pydantic import BaseModel
 
 from recipe_runner.cli.app import PROGRAM, root
 from recipe_runner.cli.value_text import default_text, takes
-from recipe_runner.components.base import OWN, Component
+from recipe_runner.components.algorithm import Algorithm
+from recipe_runner.components.base import OWN, Component, discover
+from recipe_runner.components.lever import Lever
 from recipe_runner.devtools.markdown import GENERATED, sentences, table
 from recipe_runner.recipe.fields import SchemaField, all_paths
 from recipe_runner.recipe.json_schema import axis_of, definition_name, description, json_schema
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.training import Training
+from recipe_runner.syntax import parse
 from recipe_runner.upstream import fields
 
 FOLDERS = (Path("docs/reference/components"),)
 _REFERENCE = Path("docs/reference")
+_ROOT = Path(__file__).resolve().parents[2]
 
 _RECIPE = """# Recipe
 
@@ -45,6 +50,9 @@ def artefacts() -> dict[Path, str]:
     pages = {_REFERENCE / "recipe.md": _recipe_page(), _REFERENCE / "cli.md": _cli_page()}
     for axis, (paths, kinds) in _axes().items():
         pages[FOLDERS[0] / f"{axis.__name__.lower()}.md"] = _axis_page(axis, paths, kinds)
+    # A recipe names each lever by a key of its own, and not as a choice.
+    levers = tuple(discover("recipe_runner.components.levers").values())
+    pages[FOLDERS[0] / "lever.md"] = _axis_page(Lever, ["speed"], levers)
     return pages
 
 
@@ -82,9 +90,40 @@ def _axis_page(axis: type[Component], paths: list[str], kinds: tuple[type[Compon
         parts += [f"## `{kind.type_name()}`\n", sentences(description(kind))]
         if kind.snippet:
             parts.append(f"```yaml\n{kind.snippet}\n```\n")
+        if issubclass(kind, Algorithm):
+            parts += _learning(kind)
+        if issubclass(kind, Lever):
+            parts.append(f"Gain: {kind.gain}.\n")
         if len(kind.model_fields) > 1:
             parts.append(_table(kind))
     return GENERATED + "\n".join(parts)
+
+
+def _learning(kind: type[Algorithm]) -> Iterator[str]:
+    """What is particular to an algorithm: its loss, its rows, its recipes."""
+    if kind.experimental:
+        yield "Its trainer is experimental upstream: it may change with any release of TRL.\n"
+    if kind.equation:
+        yield f"The loss:\n\n```text\n{kind.equation}\n```\n"
+    shapes = ", ".join(f"`{shape}`" for shape in kind.example_shapes)
+    rows = "\n".join(json.dumps(row, ensure_ascii=False) for row in kind.sample_rows)
+    yield f"Data: {shapes} examples, such as\n\n```jsonl\n{rows}\n```\n"
+    recipes = [f"[{path}](../../../{path})" for path in _recipes().get(kind.type_name(), ())]
+    if recipes:
+        yield f"Recipes: {', '.join(recipes)}.\n"
+
+
+@cache
+def _recipes() -> Mapping[str, list[str]]:
+    """The shipped recipes by the algorithm that they name."""
+    found: dict[str, list[str]] = {}
+    for folder in ("recipes", "examples"):
+        for path in sorted((_ROOT / folder).rglob("*.yaml")):
+            document, _ = parse(path.read_text(encoding="utf-8"), str(path))
+            named = document.value.get("algorithm") if document is not None else None
+            name = named.get("type") if isinstance(named, Mapping) else named
+            found.setdefault(str(name), []).append(str(path.relative_to(_ROOT)))
+    return found
 
 
 def _table(model: type[BaseModel]) -> str:

@@ -21,9 +21,27 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from recipe_runner.components.algorithm import Algorithm
+from recipe_runner.components.base import discover
+from recipe_runner.devtools.adapter_words import CONFIGS
 from recipe_runner.devtools.artefact import UnavailableError
+from recipe_runner.devtools.quantization_words import CONFIGS as QUANTIZATIONS
 
 FOLDERS = (Path("recipe_runner/upstream/snapshots"),)
+
+
+def _of_algorithms(package: str) -> dict[str, str]:
+    """The classes of `package` that algorithms name, so that a new one needs no edit here."""
+    found: dict[str, str] = {}
+    for kind in discover("recipe_runner.components.algorithms").values():
+        assert issubclass(kind, Algorithm)
+        for target in (kind.upstream, kind.trainer):
+            module, _, name = str(target).partition(":")
+            root, _, inner = module.partition(".")
+            if root == package:
+                found[f"{inner}:{name}" if inner else name] = module
+    return dict(sorted(found.items()))
+
 
 CLASSES = {
     "accelerate": {
@@ -31,9 +49,9 @@ CLASSES = {
         "DeepSpeedPlugin": "accelerate.utils",
         "FullyShardedDataParallelPlugin": "accelerate.utils",
     },
-    "peft": {"LoraConfig": "peft"},
-    "transformers": {"BitsAndBytesConfig": "transformers", "TrainingArguments": "transformers"},
-    "trl": {"SFTConfig": "trl", "SFTTrainer": "trl"},
+    "peft": {name: ".".join(["peft", *name.split(":")[:-1]]) for name in CONFIGS},
+    "transformers": dict.fromkeys(("TrainingArguments", *QUANTIZATIONS), "transformers"),
+    "trl": _of_algorithms("trl"),
 }
 """Classes whose keyword arguments a plan may hold, and the module that has them."""
 
@@ -50,6 +68,17 @@ ENUMERATIONS = {
     "trl": {},
 }
 """Enumerations whose values a recipe may hold, and the module that has them."""
+
+_CONSTANTS = "peft.utils.constants"
+MODULES = {
+    "peft": {
+        "BeftConfig.target_modules": "TRANSFORMERS_MODELS_TO_BEFT_TARGET_MODULES_MAPPING",
+        "IA3Config.feedforward_modules": "TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING",
+        "IA3Config.target_modules": "TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING",
+        "LNTuningConfig.target_modules": "TRANSFORMERS_MODELS_TO_LNTUNING_TARGET_MODULES_MAPPING",
+    },
+}
+"""Fields that say which modules, and upstream's choice by the model's type where they are null."""
 
 _DEPRECATED = re.compile(r"(?:^|\. |\n)Deprecated\b")
 
@@ -70,14 +99,27 @@ def artefacts() -> dict[Path, str]:
 
 def _snapshot(package: str) -> str:
     fields = {
-        name: dict(_keyword_arguments(getattr(importlib.import_module(module), name)))
+        name: dict(_keyword_arguments(class_at(module, name)))
         for name, module in CLASSES[package].items()
     }
     values = {
         name: [str(member.value) for member in getattr(importlib.import_module(module), name)]
         for name, module in ENUMERATIONS[package].items()
     }
-    return _one_line_per_member({"fields": fields, "values": values})
+    sections: dict[str, dict[str, Any]] = {"fields": fields, "values": values}
+    if package in MODULES:
+        constants = importlib.import_module(_CONSTANTS)
+        sections["modules"] = {
+            field: dict(sorted(getattr(constants, name).items()))
+            for field, name in MODULES[package].items()
+        }
+    return _one_line_per_member(sections)
+
+
+def class_at(module: str, name: str) -> type:
+    """The class that a snapshot knows by `name`, from the module that has it."""
+    found: type = getattr(importlib.import_module(module), name.rpartition(":")[2])
+    return found
 
 
 def _keyword_arguments(cls: type) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,6 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+_AVERAGING = "schedule_free"
+"""Beginning of transformers' names for optimizers that mean an average of their steps."""
+
 
 def has_all_steps(checkpoint: Path) -> bool:
     """True where the checkpoint is of the last step of its run."""
@@ -30,3 +33,7 @@ def adopt(trainer: Any, checkpoint: Path) -> None:
     use_best = trainer.args.load_best_model_at_end and best is not None and Path(best).is_dir()
     # The Trainer has no public way to load weights without training.
     trainer._load_from_checkpoint(str(best if use_best else checkpoint))
+    if trainer.args.optim.startswith(_AVERAGING):
+        # It knows which weights it means, which `settle` asks it.
+        trainer.create_optimizer()
+        trainer._load_optimizer_and_scheduler(str(checkpoint))

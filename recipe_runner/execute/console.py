@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from recipe_runner.diagnostics import Diagnostic
@@ -18,7 +19,8 @@ class Progress:
 
     Steps are optimizer steps, memory is the peak in bytes (of the GPU where there is
     one, else of the process), times are in seconds. `logged` is True where the loss
-    is a fresh one, at a logging step. What is not known yet is None.
+    is a fresh one, at a logging step. `watched` are numbers beside the losses, by their
+    names for a person. What is not known yet is None.
     """
 
     step: int
@@ -31,6 +33,7 @@ class Progress:
     memory_bytes: int | None = None
     seconds_left: float | None = None
     logged: bool = False
+    watched: Mapping[str, float] = field(default_factory=dict)
 
 
 class Console(Protocol):

@@ -29,6 +29,23 @@ def apply(plan: Plan, variables: dict[str, str] | os._Environ[str] = os.environ)
         variables.setdefault(name, value)
 
 
+def trust_installed_only(variables: dict[str, str] | os._Environ[str]) -> None:
+    """Let a Python that is started with `variables` import what is installed, and no files beside it.
+
+    `python -m` looks into the working directory first, and a recipe from elsewhere may bring a
+    `datasets.py`. What a user names in PYTHONPATH stays, seen from the working directory.
+    """
+    variables["PYTHONSAFEPATH"] = "1"
+    named = variables.get("PYTHONPATH", "").split(os.pathsep)
+    if any(named):
+        # Empty parts, as in `$PYTHONPATH:folder`, would stand for the working directory.
+        variables["PYTHONPATH"] = os.pathsep.join(
+            str(Path(each).absolute()) for each in named if each
+        )
+    else:
+        variables.pop("PYTHONPATH", None)
+
+
 def wanted(plan: Plan, variables: Mapping[str, str]) -> dict[str, str]:
     """The variables a run wants set, given those that are."""
     values = {**_ALWAYS, **plan.launch.environment}

@@ -24,11 +24,13 @@ _RESUME = "checkpoints saved before are kept: --resume auto goes on from the new
 class explained:  # noqa: N801 - used as `with explained(...)`
     """Raises what fails in the block as `DiagnosticError`, with the traceback in `log`.
 
-    `DiagnosticError`, KeyboardInterrupt and SystemExit pass through.
+    `memory` is what to do where memory runs out in a command that uses what a run made; None
+    for a training, whose recipe can be changed. `DiagnosticError`, KeyboardInterrupt and
+    SystemExit pass through.
     """
 
-    def __init__(self, plan: Plan, run_dir: Path, log: Path) -> None:
-        self._plan, self._run_dir, self._log = plan, run_dir, log
+    def __init__(self, plan: Plan, run_dir: Path, log: Path, *, memory: str | None = None) -> None:
+        self._plan, self._run_dir, self._log, self._memory = plan, run_dir, log, memory
 
     def __enter__(self) -> None: ...
 
@@ -38,12 +40,18 @@ class explained:  # noqa: N801 - used as `with explained(...)`
         # A disk that is full cannot take the traceback either.
         with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as file:
             file.write("".join(traceback.format_exception(error)))
-        raise DiagnosticError(diagnose(error, self._plan, self._run_dir, self._log)) from error
+        found = diagnose(error, self._plan, self._run_dir, self._log, self._memory)
+        raise DiagnosticError(found) from error
 
 
-def diagnose(error: Exception, plan: Plan, run_dir: Path, log: Path) -> Diagnostic:
+def diagnose(
+    error: Exception, plan: Plan, run_dir: Path, log: Path, memory: str | None = None
+) -> Diagnostic:
     """The diagnostic for `error`, or for the first cause of it that is known."""
     for cause in _causes(error):
+        found = None if memory is None else _in_use(cause, run_dir, memory)
+        if found is not None:
+            return found
         for rule in _RULES:
             found = rule(cause, plan, run_dir)
             if found is not None:
@@ -66,53 +74,96 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
+def _in_use(error: BaseException, run_dir: Path, memory: str) -> Diagnostic | None:
+    """What only a training could change by its recipe, in a command that uses what a run made."""
+    which = _memory_of(error)
+    if which is not None:
+        return finding(during.OUT_OF_MEMORY, run_dir, f"the {which} ran out of memory", memory)
+    if _is_full(error):
+        place = getattr(error, "filename", None) or run_dir
+        return finding(
+            during.DISK_FULL, run_dir, f"no space left on the disk of {place}", "free space"
+        )
+    if _is_forbidden(error, run_dir):
+        return finding(
+            before.NOT_WRITABLE,
+            run_dir,
+            f"{run_dir} cannot be written: {error}",
+            "change the folder's permissions",
+        )
+    return None
+
+
 def _out_of_memory(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
     del run_dir
-    text = str(error)
-    host = isinstance(error, MemoryError) or "can't allocate memory" in text
-    if not host and _name(error) != "OutOfMemoryError" and "CUDA out of memory" not in text:
+    which = _memory_of(error)
+    if which is None:
         return None
     length = f" of up to {plan.data.max_length} tokens" if plan.data.max_length else ""
     return finding(
         during.OUT_OF_MEMORY,
         plan.recipe_path,
-        f"the {'machine' if host else 'GPU'} ran out of memory with "
-        f"{plan.steps.per_device} sequences{length} per device",
+        f"the {which} ran out of memory with {plan.steps.per_device} sequences{length} per device",
         "lower training.per_device_train_batch_size (the global batch stays), turn on gradient "
         "checkpointing, lower data.max_length, or train an adapter",
     )
 
 
+def _memory_of(error: BaseException) -> str | None:
+    """Whose memory ran out, None where another thing failed."""
+    text = str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return "machine"
+    if _name(error) == "OutOfMemoryError" or "CUDA out of memory" in text:
+        return "GPU"
+    return None
+
+
 def _disk(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
     del plan
-    number = error.errno if isinstance(error, OSError) else None
-    text = str(error)
     # A start writes the plan last, and nobody else takes it away.
-    if number == errno.ENOENT and not (run_dir / "plan.json").exists():
+    if _number(error) == errno.ENOENT and not (run_dir / "plan.json").exists():
         return finding(
             before.NOT_WRITABLE,
             run_dir,
             f"{run_dir} was removed while the run wrote into it",
             "start the run again, and leave its folder alone until it has ended",
         )
-    full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text
-    # torch's zip writer says only this when a write comes back short.
-    if full or "PytorchStreamWriter failed" in text or "unexpected pos" in text:
+    if _is_full(error):
         return finding(
             during.DISK_FULL,
             run_dir,
             f"no space left on the disk of {run_dir}",
             f"free space, or lower training.save_total_limit; {_RESUME}",
         )
-    inside = isinstance(error, OSError) and str(error.filename or "").startswith(str(run_dir))
-    if inside and number in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if _is_forbidden(error, run_dir):
         return finding(
             before.NOT_WRITABLE,
             run_dir,
-            f"{run_dir} cannot be written: {text}",
+            f"{run_dir} cannot be written: {error}",
             "change the folder's permissions, or name another output_dir",
         )
     return None
+
+
+def _is_full(error: BaseException) -> bool:
+    text = str(error)
+    # torch's zip writer says only this when a write comes back short.
+    return (
+        _number(error) in (errno.ENOSPC, errno.EDQUOT)
+        or "No space left on device" in text
+        or "PytorchStreamWriter failed" in text
+        or "unexpected pos" in text
+    )
+
+
+def _is_forbidden(error: BaseException, run_dir: Path) -> bool:
+    inside = isinstance(error, OSError) and str(error.filename or "").startswith(str(run_dir))
+    return inside and _number(error) in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _number(error: BaseException) -> int | None:
+    return error.errno if isinstance(error, OSError) else None
 
 
 def _hub(error: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:

@@ -14,6 +14,7 @@ from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute import environment, preflight, record
 from recipe_runner.execute.console import Console
 from recipe_runner.execute.failure import explained
+from recipe_runner.execute.generation.server import serving
 from recipe_runner.execute.outcome import Outcome
 from recipe_runner.execute.processes import run_workers
 from recipe_runner.execute.record import RunDirectory
@@ -82,10 +83,11 @@ def exit_code_of(error: DiagnosticError) -> int:
 def _run(
     plan: Plan, run: RunDirectory, console: Console, decision: Decision, rows: Suppliers | None
 ) -> Outcome:
-    environment.apply(plan)
     if decision.checkpoint is not None:
         run.update_status(resumed_from=str(decision.checkpoint))
-    with explained(plan, run.path, run.log_file):
+    # A server takes its GPUs before the training, which sees the others only.
+    with explained(plan, run.path, run.log_file), serving(plan, console):
+        environment.apply(plan)
         if plan.launch.num_processes == 1:
             with environment.chatter_into(run.log_file):
                 return train(plan, run, console, resume=decision.checkpoint, suppliers=rows)

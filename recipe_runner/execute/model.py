@@ -9,10 +9,16 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
+from recipe_runner.execute.adapters.base import prepare_base
 from recipe_runner.execute.attention.segments import register
-from recipe_runner.execute.attention.suitable import demand_joinable
+from recipe_runner.execute.attention.suitable import (
+    demand_joinable,
+    why_class_cannot,
+    why_not_joinable,
+)
 from recipe_runner.execute.build import build, built, class_of
 from recipe_runner.execute.codes import during
 from recipe_runner.execute.fault import fault
@@ -22,7 +28,9 @@ from recipe_runner.plan.joined import SEGMENTS, joins_rows
 
 
 def load_model(plan: Plan, tokenizer: Any) -> Any:
-    """The model of `plan`, with embeddings that fit `tokenizer`; an adapter is not attached yet.
+    """The model of `plan`, with embeddings that fit `tokenizer`; its adapter is not attached yet.
+
+    An adapter that is part of the base is merged into it (RR722 where it does not fit).
 
     Reports RR709 and RR713 for names and patterns that the model does not have, RR714 for
     weights that are not in the checkpoint, RR715 for values that its configuration refuses,
@@ -31,11 +39,13 @@ def load_model(plan: Plan, tokenizer: Any) -> Any:
     from transformers import set_seed
 
     set_seed(plan.seed)
-    if plan.model.load.get("attn_implementation") == SEGMENTS:
-        register()
+    plan = _with_attention(plan)
     model = _random(plan) if plan.model.random_init else _pretrained(plan)
+    if plan.model.load.get("attn_implementation") == SEGMENTS and not joins_rows(plan):
+        _leave_attention(model)
     _fit_embeddings(model, tokenizer, plan.tokenizer.resize_embeddings_multiple_of)
     _agree_on_tokens(model, tokenizer)
+    model = prepare_base(model, plan)
     choose_trainable(model, plan)
     demand_targets(model, plan)
     if joins_rows(plan):
@@ -45,9 +55,33 @@ def load_model(plan: Plan, tokenizer: Any) -> Any:
     return model
 
 
+def _with_attention(plan: Plan) -> Plan:
+    """The plan with an attention that the class of its model takes.
+
+    Where padding is taken out to be faster, one that does not take ours keeps its own.
+    """
+    if plan.model.load.get("attn_implementation") != SEGMENTS:
+        return plan
+    register()
+    config, _ = configuration(plan)
+    why = why_class_cannot(class_of(plan.model.auto_class), config)
+    if why is None or joins_rows(plan):
+        return plan
+    load = {**plan.model.load, "attn_implementation": None}
+    return replace(plan, model=replace(plan.model, load=load))
+
+
+def _leave_attention(model: Any) -> None:
+    """Give a model its own attention back where ours would compute something else."""
+    if why_not_joinable(model) is not None:
+        model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
+
+
 def _random(plan: Plan) -> Any:
     load = _load_arguments(plan.model)
-    config, own = _config(plan)
+    config, own = configuration(plan)
+    if "num_labels" in load:
+        config.num_labels = load["num_labels"]
     # `from_config` takes a dtype and an attention implementation and nothing of the hub.
     chosen = {k: load[k] for k in ("dtype", "attn_implementation") if k in load}
     trust = {"trust_remote_code": True} if own.get("trust_remote_code") else {}
@@ -57,7 +91,7 @@ def _random(plan: Plan) -> Any:
 def _pretrained(plan: Plan) -> Any:
     load = _load_arguments(plan.model)
     if plan.model.config_overrides:
-        load["config"], _ = _config(plan)
+        load["config"], _ = configuration(plan)
     if plan.quantization is not None:
         load["quantization_config"] = build(plan.quantization)
     name = plan.model.name_or_path
@@ -73,10 +107,13 @@ def _pretrained(plan: Plan) -> Any:
 
 
 def _demand_weights(plan: Plan, missing: Collection[str]) -> None:
-    """Refuse a checkpoint that lacks weights: upstream draws them at random and goes on."""
-    if not missing:
+    """Refuse a checkpoint that lacks weights: upstream draws them at random and goes on.
+
+    The head of a classifier is drawn at random where the checkpoint is of a language model.
+    """
+    names = sorted(name for name in missing if not _is_head(plan.model, name))
+    if not names:
         return
-    names = sorted(missing)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     raise fault(
         during.WEIGHTS_MISSING,
@@ -86,6 +123,10 @@ def _demand_weights(plan: Plan, missing: Collection[str]) -> None:
         if plan.model.config_overrides
         else "take a checkpoint that is whole, of a model and not of an adapter",
     )
+
+
+def _is_head(model: ModelPlan, name: str) -> bool:
+    return "num_labels" in model.load and name.startswith(("score.", "classifier."))
 
 
 def _device_map(plan: Plan) -> Any:
@@ -98,7 +139,7 @@ def _device_map(plan: Plan) -> Any:
     return {"": PartialState().local_process_index} if torch.cuda.is_available() else None
 
 
-def _config(plan: Plan) -> tuple[Any, dict[str, Any]]:
+def configuration(plan: Plan) -> tuple[Any, dict[str, Any]]:
     """The configuration with the plan's overrides, and what it was loaded with."""
     from transformers import AutoConfig
 
@@ -163,6 +204,28 @@ def _fit_embeddings(model: Any, tokenizer: Any, multiple_of: int | None) -> None
         model.resize_token_embeddings(
             max(len(tokenizer), rows if ragged else 0), pad_to_multiple_of=multiple_of
         )
+
+
+def load_other(plan: Plan, other: ModelPlan) -> Any:
+    """A model beside the one that trains, whole and frozen, in evaluation mode.
+
+    Code that comes with it is not run, whatever the plan says or leaves out. Reports RR714 for
+    weights that are not in its checkpoint.
+    """
+    load = {**_load_arguments(other), "trust_remote_code": False}
+    model, loaded = class_of(other.auto_class).from_pretrained(
+        other.name_or_path, **load, use_safetensors=True, output_loading_info=True
+    )
+    missing = sorted(loaded["missing_keys"])
+    if missing:
+        raise fault(
+            during.WEIGHTS_MISSING,
+            plan.recipe_path,
+            f"{other.name_or_path} has no weights for {', '.join(missing[:3])}",
+            "name a checkpoint that is whole, of the kind that is asked for",
+        )
+    model.requires_grad_(False)
+    return model.eval()
 
 
 def _agree_on_tokens(model: Any, tokenizer: Any) -> None:

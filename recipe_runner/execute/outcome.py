@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from recipe_runner.execute.watched import Watched
+
 INTERRUPTED = 130
 """The shell's exit code of a program that SIGINT ended."""
 
@@ -39,7 +41,8 @@ class Outcome:
     """A run that finished or was interrupted; a run that failed raises `DiagnosticError`.
 
     `step` of `total` optimizer steps are done, `seconds` were spent in this process.
-    `metrics` holds the last train row and the final evaluation. `model` is None for an
+    `metrics` holds the last train row and the final evaluation, `watched` how some of these
+    numbers changed. `model` is None for an
     interrupted run, `checkpoint` is the newest complete one.
     """
 
@@ -54,6 +57,7 @@ class Outcome:
     resumed_from: Path | None = None
     stopped_early: bool = False
     scored: Scored | None = None
+    watched: tuple[Watched, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -78,4 +82,5 @@ class Outcome:
         if scored is not None:
             samples = tuple(Sample(**sample) for sample in scored["samples"])
             scored = Scored(**{**scored, "samples": samples})
-        return cls(**{**values, **paths, "scored": scored})
+        watched = tuple(Watched(**each) for each in values["watched"])
+        return cls(**{**values, **paths, "scored": scored, "watched": watched})

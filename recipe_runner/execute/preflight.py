@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from recipe_runner import upstream
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError
 from recipe_runner.execute.codes import before
 from recipe_runner.execute.fault import finding
+from recipe_runner.execute.generation.look import look
 from recipe_runner.execute.probe import visible_gpus
 from recipe_runner.plan import Plan, Requirement
 
@@ -32,7 +34,13 @@ _SMALLEST = 64 * _MEBIBYTE
 
 def check(plan: Plan) -> tuple[Diagnostic, ...]:
     """Warnings about this machine and environment; raises `DiagnosticError` with all errors."""
-    found = [*_packages(plan), *_devices(plan), *_disk(plan), *_versions(plan)]
+    found = [
+        *_packages(plan),
+        *_devices(plan),
+        *look(plan),
+        *_disk(plan),
+        *_versions(plan),
+    ]
     errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
     if errors:
         raise DiagnosticError(*errors)
@@ -45,7 +53,10 @@ def _packages(plan: Plan) -> Iterator[Diagnostic]:
     for requirement in (*_ALWAYS, *plan.requires):
         asked.setdefault(requirement.module, requirement)
     for module, requirement in asked.items():
-        if module in trackers or _installed(module):
+        if module in trackers:
+            continue
+        if _installed(module):
+            yield from _pinned(plan, requirement)
             continue
         yield finding(
             before.PACKAGE_MISSING,
@@ -62,6 +73,31 @@ def _packages(plan: Plan) -> Iterator[Diagnostic]:
                 f"pip install {package}, or take it out of `tracking`; "
                 "metrics.jsonl in the run directory is always written",
             )
+
+
+def _pinned(plan: Plan, requirement: Requirement) -> Iterator[Diagnostic]:
+    """A package of another version than the plan was made for, where that matters."""
+    if requirement.versions is None:
+        return
+    here = importlib.metadata.version(requirement.package)
+    if not _within(here, requirement.versions):
+        yield finding(
+            before.WRONG_VERSION,
+            plan.recipe_path,
+            f"{requirement.package} {here} is installed, and the plan is for "
+            f"{requirement.package} {requirement.versions} ({requirement.because})",
+            f"pip install '{requirement.package}{requirement.versions}'",
+        )
+
+
+def _within(version: str, versions: str) -> bool:
+    """True where `version` is in a range of the form ">=1.16,<1.17"."""
+    low, high = (_parts(bound.lstrip("<>=")) for bound in versions.split(","))
+    return low <= _parts(version)[: len(low)] and _parts(version)[: len(high)] < high
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def _trackers(plan: Plan) -> dict[str, str]:

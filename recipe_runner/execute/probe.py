@@ -12,6 +12,7 @@ from recipe_runner.plan import MachinePlan
 
 _GIB = 2**30
 _CGROUP = Path("/sys/fs/cgroup")
+_CPUS = Path("/proc/cpuinfo")
 _BF16_CAPABILITY = 8.0  # Ampere; nvidia-smi reports "8.0", "9.0", ...
 
 
@@ -34,7 +35,7 @@ def this_machine() -> MachinePlan:
         accelerators=0,
         memory_gib=round(memory_bytes() / _GIB, 1),
         cpus=cpus,
-        bf16=False,
+        bf16=_cpu_has_bf16(),
         source="this machine",
     )
 
@@ -47,6 +48,16 @@ def cpu_count() -> int:
     if len(quota) == 2 and quota[0] != "max":
         count = min(count, max(1, int(quota[0]) // int(quota[1])))
     return count
+
+
+def _cpu_has_bf16() -> bool:
+    """True where the CPU multiplies in bfloat16 itself; elsewhere it would be slower."""
+    try:
+        text = _CPUS.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
 
 
 def memory_bytes() -> int:

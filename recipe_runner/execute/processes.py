@@ -21,10 +21,18 @@ from recipe_runner.execute.fault import finding
 from recipe_runner.execute.outcome import Outcome
 from recipe_runner.execute.record import RunDirectory
 from recipe_runner.execute.relay import read_failure, receive
-from recipe_runner.execute.worker import die_with_parent, failure_file
+from recipe_runner.execute.worker import FOLDER, die_with_parent, failure_file
 from recipe_runner.plan import Plan
 
 _SHOWN_LINES = 8
+
+_NEUTRAL = Path(sys.executable).anchor
+"""Where the launcher runs; workers go back to the folder of the run at once.
+
+accelerate has workers of DeepSpeed look for modules in the launcher's folder first. A recipe
+from elsewhere may bring a `datasets.py`, and an attacker cannot write into the root.
+Source: `accelerate.utils.launch.prepare_deepspeed_cmd_env`.
+"""
 
 
 def command_of(plan: Plan, run: RunDirectory) -> list[str]:
@@ -59,6 +67,7 @@ def run_workers(plan: Plan, run: RunDirectory, console: Console) -> Outcome:
         process = subprocess.Popen(
             command_of(plan, run),
             env=_variables(plan),
+            cwd=_NEUTRAL,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -137,6 +146,8 @@ class _Crew:
 def _variables(plan: Plan) -> dict[str, str]:
     variables = dict(os.environ)
     environment.apply(plan, variables)
+    environment.trust_installed_only(variables)
+    variables[FOLDER] = str(Path.cwd())
     if plan.arguments.arguments.get("use_cpu"):
         # torchrun would give each process one thread.
         share = max(1, plan.machine.cpus // plan.launch.num_processes)

@@ -65,6 +65,10 @@ class RunDirectory:
         return self.path / "metrics.jsonl"
 
     @property
+    def completions_file(self) -> Path:
+        return self.path / "completions.jsonl"
+
+    @property
     def log_file(self) -> Path:
         return self.path / "train.log"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recipe_runner.plan import Plan, to_json
+from recipe_runner.plan.joined import SEGMENTS
 
 _SECTIONS = (
     "algorithm",
@@ -23,6 +24,10 @@ _SECTIONS = (
     "data",
     "trainer",
     "arguments",
+    "feed",
+    "models",
+    "rewards",
+    "optimizer",
 )
 
 # Arguments that decide where, when and how fast something happens, not what is learned.
@@ -82,6 +87,17 @@ _OPERATIONAL = frozenset(
         "per_device_train_batch_size",
         "gradient_accumulation_steps",
         "use_cpu",
+        "use_vllm",
+        "vllm_mode",
+        "vllm_server_base_url",
+        "vllm_server_host",
+        "vllm_server_port",
+        "vllm_server_timeout",
+        "vllm_group_port",
+        "vllm_gpu_memory_utilization",
+        "vllm_tensor_parallel_size",
+        "vllm_enable_sleep_mode",
+        "ds3_gather_for_generation",
         "fsdp",
         "fsdp_config",
         "deepspeed",
@@ -119,6 +135,10 @@ def _science(plan: Plan) -> dict[str, Any]:
     arguments = whole["arguments"]["arguments"]
     whole["arguments"] = {k: v for k, v in arguments.items() if k not in _OPERATIONAL}
     whole["data"] = {k: v for k, v in whole["data"].items() if k not in _DATA_OPERATIONAL}
+    model = whole["model"]
+    if model["load"].get("attn_implementation") == SEGMENTS:
+        # What `speed` takes in the place of transformers' own choice, and computes the same.
+        whole["model"] = {**model, "load": {**model["load"], "attn_implementation": None}}
     whole["global_batch_size"] = plan.steps.global_batch_size
     return whole
 

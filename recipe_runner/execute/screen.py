@@ -33,6 +33,7 @@ def describe(progress: Progress) -> str:
         parts.append(f"loss {progress.loss:.4f}")
     if progress.eval_loss is not None:
         parts.append(f"eval loss {progress.eval_loss:.4f}")
+    parts += [f"{name} {value:.3f}" for name, value in progress.watched.items()]
     if progress.learning_rate is not None:
         parts.append(f"lr {progress.learning_rate:.1e}")
     if progress.tokens_per_second is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Data(Protocol):
-    """Tokenized rows: `input_ids`, `labels`, and what became of the rows they were made from."""
+    """Rows in the form of the plan's feed, and what became of the rows they were made from."""
 
     @property
     def train(self) -> Any: ...
@@ -66,10 +66,10 @@ def _inspect(plan: Plan, tokenizer: Any, console: Console) -> None:
 
 
 def _prepare(plan: Plan, tokenizer: Any, console: Console) -> Data:
-    from recipe_runner.execute.data.packed import evaluation_sequences, training_sequences
     from recipe_runner.execute.data.prepare import prepare
     from recipe_runner.execute.data.shares import given
     from recipe_runner.execute.data.telling import Told, because, summary, warnings
+    from recipe_runner.execute.feeds import balance, evaluation_rows, training_rows
 
     if plan.data.streaming:
         from recipe_runner.execute.data.streamed import stream
@@ -78,7 +78,7 @@ def _prepare(plan: Plan, tokenizer: Any, console: Console) -> Data:
     prepared = prepare(plan, tokenizer, progress=Told(console), told=because(console))
     for line in summary(prepared.receipt):
         console.line(line)
-    for line in given(plan, prepared):
+    for line in (*given(plan, prepared), *balance(plan, prepared)):
         console.line(line)
     for warning in warnings(plan, prepared.receipt):
         console.diagnostic(warning)
@@ -86,8 +86,8 @@ def _prepare(plan: Plan, tokenizer: Any, console: Console) -> Data:
         return prepared
     return replace(
         prepared,
-        train=training_sequences(plan, prepared.folder),
-        eval=evaluation_sequences(plan, prepared.folder),
+        train=training_rows(plan, prepared),
+        eval=evaluation_rows(plan, prepared),
     )
 
 

@@ -6,28 +6,36 @@ nothing on ranks other than 0 but their logs.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute import record
+from recipe_runner.execute.adapters.base import drop_references, save_joined
+from recipe_runner.execute.adapters.begin import Beginning
+from recipe_runner.execute.adapters.saving import save_for_plain_base
 from recipe_runner.execute.checkpoints import newest_complete
 from recipe_runner.execute.codes import during
 from recipe_runner.execute.complete import adopt, has_all_steps
 from recipe_runner.execute.console import Console, Silent
+from recipe_runner.execute.endings import idle, stopped
 from recipe_runner.execute.fault import fault
 from recipe_runner.execute.libraries import load_libraries
+from recipe_runner.execute.optimizers.averaged import settle
 from recipe_runner.execute.outcome import Outcome, Scored
 from recipe_runner.execute.record import RunDirectory
 from recipe_runner.execute.resume import note_rows
 from recipe_runner.execute.suppliers import Data, Suppliers, default_suppliers
+from recipe_runner.execute.watched import changes
 from recipe_runner.plan import MonitorPlan, Plan, digest
 
 if TYPE_CHECKING:
     from recipe_runner.execute.scoring import Scoring
+    from recipe_runner.execute.speed.levers import Receipt
+    from recipe_runner.execute.trainer import Company
 
 
 def train(
@@ -54,7 +62,7 @@ def train(
     started = time.monotonic()
     session = _Session(plan, run, console, suppliers or default_suppliers(), rank, processes)
     try:
-        with interrupt.listening():
+        with interrupt.listening(), session.levers:
             return session.run_to_end(interrupt, resume, started)
     except KeyboardInterrupt:
         return session.interrupted(resume, started)
@@ -70,11 +78,16 @@ class _Session:
     processes: int
     step: int = 0
     total: int = 0
+    beginning: Beginning | None = None
+    levers: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    receipts: tuple[Receipt, ...] = ()
 
     def run_to_end(self, interrupt: Any, resume: Path | None, started: float) -> Outcome:
         from recipe_runner.execute.callbacks.metrics import Metrics
         from recipe_runner.execute.callbacks.watch import Watch
+        from recipe_runner.execute.cost_record import CostRecord
         from recipe_runner.execute.model import load_model
+        from recipe_runner.execute.speed.levers import with_model
         from recipe_runner.execute.tokenizer import load_tokenizer
         from recipe_runner.execute.trainer import build_trainer, training_arguments
 
@@ -90,8 +103,14 @@ class _Session:
         # The first to touch a GPU; until here processes could be forked.
         arguments = training_arguments(plan, self.run.checkpoints)
         processor, collator = self._vision(tokenizer, data)
-        model = load_model(plan, tokenizer)
         metrics = Metrics(self.run.metrics_file if main else None)
+        cost = CostRecord(plan, self.run if main else None, metrics)
+        model = load_model(plan, tokenizer)
+        plan = with_model(plan, model)
+        if plan != self.plan:
+            arguments = training_arguments(plan, self.run.checkpoints)
+        if plan.adapter is not None:
+            self.beginning = Beginning(plan, model, processor or tokenizer, data.train)
         watch = Watch(plan.monitor)
         trainer = build_trainer(
             plan,
@@ -101,13 +120,24 @@ class _Session:
             train=data.train,
             evaluation=data.eval,
             # The watch looks at weights that anybody before it wants to save.
-            callbacks=[*_early_stopping(plan.monitor), interrupt, watch, *self._tail(metrics)],
+            callbacks=[
+                *_early_stopping(plan.monitor),
+                interrupt,
+                watch,
+                *self._tail(metrics),
+                cost,
+            ],
             collator=collator,
+            company=self._company(tokenizer, resume),
+            beginning=self.beginning,
         )
+        if main:
+            self._compare(trainer.accelerator.unwrap_model(trainer.model))
         self._demand_peers()
         scoring = self._scoring(data)
         if scoring is not None and resume is None:
             scoring.before(trainer.accelerator.unwrap_model(trainer.model), tokenizer)
+        self._fast(plan, trainer)
         if resume is not None and has_all_steps(resume):
             adopt(trainer, resume)
             metrics.recall(int(trainer.state.global_step))
@@ -115,15 +145,66 @@ class _Session:
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.step, self.total = int(trainer.state.global_step), int(trainer.state.max_steps)
         if watch.stopped is not None:
-            raise self._stopped(watch.stopped)
+            newest = newest_complete(self.run.checkpoints, self.processes)
+            raise stopped(plan, watch.stopped, newest)
         if interrupt.stopped:
             raise KeyboardInterrupt
         if self.step == 0:
-            raise self._idle(None if plan.data.streaming else len(data.train))
+            count = None if plan.data.streaming else len(data.train)
+            raise idle(plan, self.processes, count)
         if main and plan.data.streaming:
             self._streamed(data)
         reader = processor or tokenizer
         return self._conclude(trainer, reader, data, metrics, scoring, resume, started)
+
+    def _fast(self, plan: Plan, trainer: Any) -> None:
+        """Put the levers on, until the session ends, and say what became of each.
+
+        `plan` has those that the loaded model is for.
+        """
+        from recipe_runner.execute.speed.levers import levers_of, used_words
+
+        self.receipts = self.levers.enter_context(levers_of(plan, trainer))
+        if self.rank == 0:
+            self.levers.callback(self._note_levers)
+            self._note_levers()
+            for line in used_words(self.plan, self.receipts):
+                self.console.line(line)
+
+    def _note_levers(self) -> None:
+        told = [each.to_json(ended=self.step > 0) for each in self.receipts]
+        self.run.update_status(speed=told)
+
+    def _company(self, tokenizer: Any, resume: Path | None) -> Company:
+        """The models beside the one that trains, and what judges its answers."""
+        from recipe_runner.execute.model import load_other
+        from recipe_runner.execute.trainer import Company
+
+        plan = self.plan
+        models = {
+            other.role: load_other(plan, other.model)
+            for other in plan.models
+            if not other.role.startswith("rewards.")
+        }
+        if not plan.rewards:
+            return Company(models)
+        from recipe_runner.execute.rewards import CompletionsLog, build_rewards
+
+        log = CompletionsLog(self.run.completions_file if self.rank == 0 else None)
+        return Company(models, build_rewards(plan, tokenizer, log))
+
+    def _compare(self, model: Any) -> None:
+        """Note how much trains, and say so where the plan has told something else."""
+        from recipe_runner.execute.trace import count
+
+        total, trained = count(model)
+        self.run.update_status(parameters={"all": total, "trained": trained})
+        told = self.plan.parameters.trained if self.plan.parameters is not None else None
+        if told not in (None, trained):
+            self.console.line(
+                f"note: {trained:,} parameters train, and the plan says {told:,}: that is a "
+                "fault of recipe_runner; what trains is what the recipe names"
+            )
 
     def interrupted(self, resume: Path | None, started: float) -> Outcome:
         checkpoint = newest_complete(self.run.checkpoints, self.processes)
@@ -149,6 +230,7 @@ class _Session:
         resume: Path | None,
         started: float,
     ) -> Outcome:
+        settle(trainer)
         # An evaluation at the last step has just been done, unless an older, better
         # checkpoint has been loaded since.
         best = str(trainer.state.best_model_checkpoint or "")
@@ -175,6 +257,9 @@ class _Session:
             resumed_from=resume,
             stopped_early=self.step < self.total,
             scored=scored,
+            watched=tuple(
+                changes((metrics.first, metrics.last), (metrics.first_eval, metrics.last_eval))
+            ),
         )
 
     def _streamed(self, data: Data) -> None:
@@ -191,12 +276,13 @@ class _Session:
         if not self.plan.model.sees:
             return None, None
         from recipe_runner.execute.data.prepare import Prepared
-        from recipe_runner.execute.trainer import collator_of
+        from recipe_runner.execute.feeds import batches_of
         from recipe_runner.execute.vision import VisionCollator, load_processor
 
         assert isinstance(data, Prepared), "rows with images come from prepared data"
         processor = load_processor(self.plan, tokenizer)
-        tokens = collator_of(self.plan, tokenizer)
+        tokens = batches_of(self.plan, tokenizer)
+        assert tokens is not None, "rows with images are sequences"
         return processor, VisionCollator(processor, tokens, data.folder, self.plan.recipe_path)
 
     def _save(self, trainer: Any, tokenizer: Any) -> None:
@@ -208,6 +294,12 @@ class _Session:
                 return
             tokenizer.save_pretrained(str(self.run.model))
             model = trainer.accelerator.unwrap_model(trainer.model)
+            if self.beginning is not None and self.beginning.first is not None:
+                save_for_plain_base(model, self.beginning.first, self.run.model)
+            if self.beginning is not None and self.beginning.beneath:
+                save_joined(model, self.run.model)
+            if self.beginning is not None:
+                drop_references(self.run.model)
             if getattr(model, "generation_config", None) is not None:
                 model.generation_config.save_pretrained(str(self.run.model))
             # A pickle of the trainer's arguments; the plan says the same as data.
@@ -217,13 +309,15 @@ class _Session:
         from recipe_runner.execute.card import write_card
 
         with record.writing(self.run.model):
-            recipe = self.run.recipe_file.read_text(encoding="utf-8")
-            write_card(self.run.model, self.plan, recipe, numbers, scored)
+            write_card(self.run, self.plan, numbers, scored)
 
     def _tail(self, metrics: Any) -> Iterator[Any]:
         from recipe_runner.execute.callbacks.progress import ProgressReport
         from recipe_runner.execute.callbacks.saving import Saving
+        from recipe_runner.execute.optimizers.rates import GroupRates
 
+        if self.plan.optimizer is not None:
+            yield GroupRates()
         yield metrics
         if self.rank == 0:
             yield ProgressReport(self.console, metrics)
@@ -264,44 +358,6 @@ class _Session:
             self.console.line("No score: no row to evaluate on has a turn with a text to answer")
             return None
         return Scoring(wanted, self.run, rows, self.plan.tokenizer.chat_template_kwargs)
-
-    def _idle(self, count: int | None) -> DiagnosticError:
-        """No batch came: upstream warns into the log and calls it a finished training."""
-        rows = "the rows of the stream" if count is None else f"{count} rows"
-        return fault(
-            during.NOTHING_TRAINED,
-            self.plan.recipe_path,
-            f"no optimizer step was taken: {rows} do not fill a batch of "
-            f"{self.plan.steps.per_device * self.processes}, and training.dataloader_drop_last "
-            "leaves it out",
-            "lower training.per_device_train_batch_size, turn off "
-            "training.dataloader_drop_last, or train on more rows",
-        )
-
-    def _stopped(self, stopped: Any) -> DiagnosticError:
-        checkpoint = newest_complete(self.run.checkpoints, self.processes)
-        kept = (
-            "no checkpoint was saved before"
-            if checkpoint is None
-            else (f"the last good checkpoint is {checkpoint}")
-        )
-        monitor = self.plan.monitor
-        if stopped.reason == "too_high":
-            return fault(
-                during.LOSS_TOO_HIGH,
-                self.plan.recipe_path,
-                f"the loss was above {monitor.loss_watchdog_threshold:g} for "
-                f"{monitor.loss_watchdog_patience} logged steps, {stopped.what} at step "
-                f"{stopped.step}; {kept}",
-                "lower training.learning_rate, or raise training.loss_watchdog",
-            )
-        return fault(
-            during.NON_FINITE_LOSS,
-            self.plan.recipe_path,
-            f"the {stopped.what} at step {stopped.step}; {kept}",
-            "lower training.learning_rate, lengthen the warm-up, keep max_grad_norm at 1, "
-            "and look at the rows of these steps",
-        )
 
 
 def _place() -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Which weights train: names and patterns of the recipe, each of which has to find something.
+"""Which weights train: parts and patterns of the recipe, each of which has to find something.
 
 Upstream passes over a pattern that finds nothing, as long as another one finds something:
 the run would train other weights than the recipe says.
@@ -14,39 +14,57 @@ from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.codes import during
 from recipe_runner.execute.fault import fault
 from recipe_runner.plan import Plan
+from recipe_runner.plan.trainable import found_by, layers_in, trains
 
 _SHOWN = 6
 
 
 def choose_trainable(model: Any, plan: Plan) -> None:
-    """Apply `trainable_parameters` (only these train), then `freeze` (these do not).
+    """Apply `trainable` and `trainable_parameters` (only these train), then `freeze` (these do not).
 
-    Reports RR713 for a pattern that finds no parameter, and where no parameter is left.
+    Reports RR713 for a part or a pattern that finds no parameter, and where none is left.
     """
     names = [name for name, _ in model.named_parameters()]
-    only = _found(plan, "trainable_parameters", plan.model.trainable_parameters, names)
-    frozen = _found(plan, "freeze", plan.model.freeze, names)
-    if not only and not frozen:
-        return
+    chosen = plan.model
+    _demand_patterns(plan, "trainable_parameters", chosen.trainable_parameters, names)
+    _demand_patterns(plan, "freeze", chosen.freeze, names)
+    _demand_parts(plan, names)
+    left = trains(
+        names,
+        parts=chosen.trainable,
+        patterns=chosen.trainable_parameters,
+        freeze=chosen.freeze,
+    )
     for name, parameter in model.named_parameters():
-        if only and not any(pattern.search(name) for pattern in only):
-            parameter.requires_grad = False
-        if any(pattern.search(name) for pattern in frozen):
+        if name not in left:
             parameter.requires_grad = False
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise fault(
             during.PATTERN_FINDS_NOTHING,
             plan.recipe_path,
-            f"model.freeze and model.trainable_parameters leave none of the {len(names)} "
-            f"parameters of {plan.model.name_or_path} to train",
+            f"model.freeze, model.trainable and model.trainable_parameters leave none of the "
+            f"{len(names)} parameters of {plan.model.name_or_path} to train",
             "freeze fewer parameters",
         )
 
 
-def _found(
-    plan: Plan, field: str, patterns: Sequence[str], names: Sequence[str]
-) -> list[re.Pattern[str]]:
-    found = []
+def _demand_parts(plan: Plan, names: Sequence[str]) -> None:
+    for field, found in found_by(names, plan.model.trainable).items():
+        if found:
+            continue
+        value: object = "true"
+        if field == "last_layers" and plan.model.trainable is not None:
+            value = plan.model.trainable.last_layers
+        more = f" in {layers_in(names)} layers" if field == "last_layers" else ""
+        raise _idle(
+            plan,
+            f"model.trainable.{field} is {value}, which finds none of the {len(names)} parameters "
+            f"of {plan.model.name_or_path}{more}",
+            names,
+        )
+
+
+def _demand_patterns(plan: Plan, field: str, patterns: Sequence[str], names: Sequence[str]) -> None:
     for text in patterns:
         try:
             pattern = re.compile(text)
@@ -61,8 +79,6 @@ def _found(
                 f"{plan.model.name_or_path}",
                 names,
             )
-        found.append(pattern)
-    return found
 
 
 def _idle(plan: Plan, message: str, names: Sequence[str] = ()) -> DiagnosticError:

@@ -1,26 +1,30 @@
 """Puts model, tokenizer, data and callbacks together into the plan's trainer.
 
 Nothing is added to the training loop beyond callbacks that do no work on the device
-between logging steps: losses are those of a plain TRL script. Batches are made by our own
-collator, from slices of mapped files, and the trainer is the plan's, but where tokens have
-weights: then it is `sft.trainer.WeightedSFTTrainer`, a subclass.
+between logging steps, and the levers of `speed`: losses are those of a plain TRL script.
+Rows arrive prepared, as `feeds` gives them.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from recipe_runner.execute.build import arguments_of, build, class_of
-from recipe_runner.execute.data.build import is_weighted
-from recipe_runner.execute.sft.collator import Collator
+from recipe_runner.execute.adapters.base import continued
+from recipe_runner.execute.adapters.begin import Beginning
+from recipe_runner.execute.build import arguments_of, class_of
+from recipe_runner.execute.feeds import batches_of, trainer_class
+from recipe_runner.execute.optimizers.install import install
+from recipe_runner.execute.start import copies_of
 from recipe_runner.plan import Plan
-from recipe_runner.plan.joined import joins_rows
 
 
 def training_arguments(plan: Plan, checkpoints: Path) -> Any:
     """The trainer's configuration, with what `execute` takes into its own hands."""
-    given = arguments_of(plan.arguments)
+    kind = class_of(plan.arguments.target)
     ours: dict[str, Any] = {
         "output_dir": str(checkpoints),
         # Rows arrive tokenized, labelled and packed; TRL's own preparation would only walk
@@ -40,25 +44,21 @@ def training_arguments(plan: Plan, checkpoints: Path) -> Any:
         # A checkpoint of an interrupted run holds the control that says "stop".
         "restore_callback_states_from_checkpoint": False,
     }
-    return class_of(plan.arguments.target)(**{**given, **ours})
+    if plan.speed.tokens_per_micro_batch is not None:
+        # All rows of a step are drawn at once, and shared out by tokens.
+        ours["per_device_train_batch_size"] = plan.steps.per_device * plan.steps.accumulation
+        ours["gradient_accumulation_steps"] = 1
+    known = {each.name for each in fields(kind)}
+    given = arguments_of(plan.arguments)
+    return kind(**{**given, **{name: value for name, value in ours.items() if name in known}})
 
 
-def trainer_class(plan: Plan) -> Any:
-    """The plan's trainer, or ours on top of it where tokens have weights."""
-    if not is_weighted(plan.data):
-        return class_of(plan.trainer.target)
-    from recipe_runner.execute.sft.trainer import WeightedSFTTrainer
+@dataclass(frozen=True)
+class Company:
+    """What a trainer works with beside its model: other models by its argument, and judges."""
 
-    return WeightedSFTTrainer
-
-
-def collator_of(plan: Plan, tokenizer: Any) -> Collator:
-    """What makes batches of the plan's sequences: padded, or joined into one row."""
-    return Collator(
-        pad_token_id=tokenizer.pad_token_id,
-        joined=joins_rows(plan),
-        pad_to_multiple_of=plan.arguments.arguments.get("pad_to_multiple_of"),
-    )
+    models: dict[str, Any] = field(default_factory=dict)
+    rewards: list[Any] = field(default_factory=list)
 
 
 def build_trainer(
@@ -71,27 +71,67 @@ def build_trainer(
     evaluation: Any,
     callbacks: list[Any],
     collator: Any = None,
+    company: Company | None = None,
+    beginning: Beginning | None = None,
 ) -> Any:
     """The trainer; TRL seeds, attaches the adapter and seeds again, as it does on its own.
 
-    `collator` makes the batches, None for that of texts.
+    `collator` makes the batches, None for that of texts. `beginning` is that of the adapter,
+    for who wants to know of it.
     """
     from transformers.trainer_callback import PrinterCallback
 
-    adapter = None if plan.adapter is None else build(plan.adapter)
-    trainer = trainer_class(plan)(
-        **{
-            **arguments_of(plan.trainer),
-            "model": model,
-            "args": arguments,
-            "processing_class": tokenizer,
-            "data_collator": collator or collator_of(plan, tokenizer),
-            "train_dataset": train,
-            "eval_dataset": evaluation,
-            "peft_config": adapter,
-            "callbacks": callbacks,
-        }
-    )
+    from recipe_runner.execute.adapters.schedule import RankSchedule
+
+    kind = trainer_class(plan)
+    takes = inspect.signature(kind.__init__).parameters
+    company = company or Company()
+    given: dict[str, Any] = {
+        **arguments_of(plan.trainer),
+        **company.models,
+        "model": model,
+        "args": arguments,
+        "processing_class": tokenizer,
+        "train_dataset": train,
+        "eval_dataset": evaluation,
+        "callbacks": callbacks,
+    }
+    if beginning is None and plan.adapter is not None:
+        beginning = Beginning(plan, model, tokenizer, train)
+    adapter = None
+    if beginning is not None and beginning.continues:
+        # TRL takes a frozen copy of an adapter that is there for the model at the beginning.
+        given["model"] = continued(model, plan)
+    elif beginning is not None:
+        adapter = beginning.config()
+    if "peft_config" in takes or _passes_on(takes):
+        given["peft_config"] = adapter
+    elif adapter is not None:
+        given["model"] = _adapted(plan, model, adapter)
+    if company.rewards:
+        given["reward_funcs"] = company.rewards
+    if "data_collator" in takes and plan.feed != "prompts":
+        given["data_collator"] = collator or batches_of(plan, tokenizer)
+    with copies_of(model, kind, plan.model.load):
+        trainer = kind(**given)
+    if beginning is not None:
+        beginning.attached(trainer.accelerator.unwrap_model(trainer.model))
+        trainer.add_callback(RankSchedule())
+    install(trainer, plan)
     # It prints every logged row; the console and `metrics.jsonl` have them.
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _passes_on(takes: Mapping[str, inspect.Parameter]) -> bool:
+    """True for a trainer that hands arguments which it does not name to the one it builds on."""
+    return any(each.kind is each.VAR_KEYWORD for each in takes.values())
+
+
+def _adapted(plan: Plan, model: Any, adapter: Any) -> Any:
+    """The model with its adapter, for trainers that attach none, after the seed that others set."""
+    from peft import get_peft_model
+    from transformers import set_seed
+
+    set_seed(plan.seed)
+    return get_peft_model(model, adapter)

@@ -19,12 +19,16 @@ from recipe_runner.execute.failure import explained
 from recipe_runner.execute.record import RunDirectory
 from recipe_runner.execute.relay import Relay, write_failure
 
+FOLDER = "RECIPE_RUNNER_FOLDER"
+"""Names the folder to work in, where the launching process was started."""
+
 _PR_SET_PDEATHSIG = 1
 
 
 def main(run_dir: str) -> int:
     """Train as one rank; returns 0 for a finished and an interrupted run."""
     die_with_parent()
+    os.chdir(os.environ.get(FOLDER, "."))
     run = RunDirectory(Path(run_dir))
     rank = int(os.environ.get("RANK", "0"))
     screen = environment.into_file(run.rank_log(rank))
@@ -53,13 +57,14 @@ def failure_file(run: RunDirectory, rank: int) -> Path:
     return run.path / f"failure.rank{rank}.json"
 
 
-def die_with_parent() -> None:
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     """Have the kernel kill this process when its parent ends, however it ends (Linux only).
 
     Workers that outlive the launching process would write into a directory whose lock is free.
+    `number` is the signal that it sends.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A call: the name of an upstream object and the keyword arguments to build it with.
+"""A call: the name of an upstream object, or of a trainer of ours, and the keyword arguments to build it with.
 
 A plan is closed: objects appear only as calls, and a target is one of the forms
 below. Which targets may really be built is decided by `execute`, against the
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PACKAGES = ("trl", "peft", "transformers")
+PACKAGES = ("trl", "peft", "transformers", "torchao", "recipe_runner")
 _TARGET = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)*:[A-Z]\w*(?:\.from_[a-z]+)?")
 
 

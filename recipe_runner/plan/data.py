@@ -19,6 +19,26 @@ Shape = Literal[
 ]
 """What the examples of a format look like, in TRL's words where it has one."""
 
+Feed = Literal[
+    "sequences",
+    "answered_sequences",
+    "pairs",
+    "whole_pairs",
+    "labelled_pairs",
+    "triples",
+    "judged",
+    "steps",
+    "prompts",
+]
+"""The form in which a trainer takes examples.
+
+`sequences` are tokens with labels; `answered_sequences` have the prompt beside them. A pair
+is a prompt with a chosen and a rejected answer: apart (`pairs`), each answer behind the
+prompt (`whole_pairs`), or both with labels (`labelled_pairs`); `triples` have a reference
+answer as well. `judged` are answers with a truth value, `steps` sequences whose labels are
+classes, `prompts` rows as they are, to be answered while the run goes.
+"""
+
 LossOn = Literal["turns", "completion", "all", "given"]
 Turns = Literal["all", "last", "last_round"]
 EndOfTurn = Literal["turn", "all", "last", "none"]
@@ -146,6 +166,17 @@ class DeduplicatePlan:
 
 
 @dataclass(frozen=True)
+class StepLoss:
+    """Where the steps of an answer are judged: at the end of each, behind its `separator`.
+
+    With `last_only` the last step of an answer is judged, and the others are context.
+    """
+
+    separator: str = "\n"
+    last_only: bool = False
+
+
+@dataclass(frozen=True)
 class DataPlan:
     """All data of a run.
 
@@ -173,6 +204,7 @@ class DataPlan:
     packing: str | None = None
     eval_packing: str | None = None
     num_proc: int | None = None
+    steps: StepLoss | None = None
 
     @property
     def has_eval(self) -> bool:

@@ -49,6 +49,13 @@ def cannot_join(config: Mapping[str, Any]) -> str | None:
     return None
 
 
+def has_experts(config: Mapping[str, Any]) -> bool:
+    """True where the layers choose among experts."""
+    text = config.get("text_config") or config
+    names = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+    return any((text.get(name) or 0) > 1 for name in names)
+
+
 def cannot_segment(config: Mapping[str, Any]) -> str | None:
     """Why `segments` cannot compute this model's attention; None where nothing is known against it."""
     text = config.get("text_config") or config

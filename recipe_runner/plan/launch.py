@@ -12,7 +12,12 @@ class MachinePlan:
     """The hardware the plan was made for.
 
     `accelerators` counts the devices of one machine, 0 for CPU only; `kind` is such
-    as "H100" or "cpu"; memory is in GiB per device.
+    as "H100" or "cpu"; memory is in GiB per device, and only assumed where not `memory_known`.
+
+    The rest is there where the machine was measured: `flops`, by the type that it multiplies in
+    ("float32", "bfloat16", "tfloat32"), are operations per second of one device, or of all cores
+    of a CPU; `bandwidth` is bytes per second that it reads and writes. `watts` and
+    `price_per_hour`, in `currency`, are those of the whole machine.
     """
 
     kind: str
@@ -21,6 +26,12 @@ class MachinePlan:
     cpus: int
     bf16: bool
     source: str
+    memory_known: bool = True
+    flops: Mapping[str, float] = field(default_factory=dict)
+    bandwidth: float | None = None
+    watts: float | None = None
+    price_per_hour: float | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)

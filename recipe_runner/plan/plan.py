@@ -9,13 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from recipe_runner.plan.call import Call
-from recipe_runner.plan.data import DataPlan
+from recipe_runner.plan.cost import CostPlan
+from recipe_runner.plan.data import DataPlan, Feed
 from recipe_runner.plan.launch import LaunchPlan, MachinePlan
+from recipe_runner.plan.optimizer import OptimizerPlan
+from recipe_runner.plan.parameters import ParameterPlan
+from recipe_runner.plan.reward import RewardPlan
+from recipe_runner.plan.speed import SpeedPlan
+from recipe_runner.plan.trainable import TrainableParts
 
 VERSION = 1
+
+Task = Literal["causal_lm", "image_text_to_text", "sequence_classification", "token_classification"]
+"""What a model is loaded for."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +38,27 @@ class Derived:
 
 @dataclass(frozen=True)
 class Requirement:
-    """A package that the run needs: its pip name, its import name, and who asks for it."""
+    """A package that the run needs: its pip name, its import name, and who asks for it.
+
+    `versions` are those that will do (">=1.16,<1.17"), None for any.
+    """
 
     package: str
     module: str
     because: str
+    versions: str | None = None
+
+
+@dataclass(frozen=True)
+class BaseAdapterPlan:
+    """An adapter that belongs to the base of a run. `path` is the folder of its weights.
+
+    With `merge` it becomes part of the base's weights in memory, else it stays beneath the
+    adapter that trains, frozen and active.
+    """
+
+    path: str
+    merge: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,7 +68,8 @@ class ModelPlan:
     `auto_class` is such as "transformers:AutoModelForCausalLM"; `load` holds the keyword
     arguments of `from_pretrained` (revision, dtype, attn_implementation, ...), and for
     `random_init` those of `from_config` with the same names. `freeze` and
-    `trainable_parameters` are regular expressions on parameter names.
+    `trainable_parameters` are regular expressions on parameter names, and `trainable` are
+    parts that train beside what the latter find.
     """
 
     name_or_path: str
@@ -54,11 +80,29 @@ class ModelPlan:
     config_overrides: Mapping[str, Any] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     trainable_parameters: tuple[str, ...] = ()
+    trainable: TrainableParts | None = None
+    adapter: BaseAdapterPlan | None = None
+
+    @property
+    def judges(self) -> bool:
+        """True where the model gives numbers, and no words."""
+        return self.auto_class.endswith("Classification")
 
     @property
     def sees(self) -> bool:
         """True where the model takes images, and a processor beside the tokenizer."""
         return self.auto_class.endswith(":AutoModelForImageTextToText")
+
+
+@dataclass(frozen=True)
+class OtherModelPlan:
+    """A model beside the one that trains, by the argument of the trainer that takes it.
+
+    `role` is such as "ref_model", "teacher_model", or "rewards.0" for one that judges.
+    """
+
+    role: str
+    model: ModelPlan
 
 
 @dataclass(frozen=True)
@@ -133,6 +177,20 @@ class OutputFile:
 
 
 @dataclass(frozen=True)
+class AdapterStart:
+    """What an adapter begins with besides its configuration.
+
+    `rows` of the training data are looked at before the first step. With `changes_base` the
+    start takes something out of the base's weights, which a saved adapter has to make good.
+    `weights` is the folder of a saved adapter that is trained further.
+    """
+
+    rows: int = 0
+    changes_base: bool = False
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
 class OutputPlan:
     """The run directory and what ends up in it."""
 
@@ -146,6 +204,9 @@ class Plan:
     """One run, complete. `recipe_sha256` is of the recipe's text as written.
 
     `golden` is the file of the golden rows beside the recipe, None where there is none.
+    `feed` is the form in which the trainer takes examples, `models` are loaded beside the
+    one that trains, `rewards` judge its answers. `parameters` and `cost` are None where the
+    model is not known before it is loaded.
     """
 
     name: str
@@ -170,4 +231,12 @@ class Plan:
     requires: tuple[Requirement, ...] = ()
     derived: tuple[Derived, ...] = ()
     golden: str | None = None
+    feed: Feed = "sequences"
+    models: tuple[OtherModelPlan, ...] = ()
+    rewards: tuple[RewardPlan, ...] = ()
+    adapter_start: AdapterStart | None = None
+    parameters: ParameterPlan | None = None
+    optimizer: OptimizerPlan | None = None
+    speed: SpeedPlan = field(default_factory=SpeedPlan)
+    cost: CostPlan | None = None
     version: int = VERSION

@@ -143,6 +143,27 @@ ROW_TEMPLATE = Code(
     ),
 )
 
+
+def _judged(reward: str) -> str:
+    return (
+        "recipe: 1\nmodel: org/model-id\ndata: {train: data/questions.jsonl}\nalgorithm: grpo\n"
+        f"rewards: {reward}\noutput_dir: runs/x\n```\n\n"
+        '```jsonl data/questions.jsonl\n{"prompt": "Is 7 prime?"}\n'
+    )
+
+
+REWARD_UNUSABLE = Code(
+    "RR211",
+    "reward-unusable",
+    _page(
+        "A reward has options that cannot work: a text that is no regular expression, or options "
+        "that rule each other out.",
+        "It would fail at the first answer, once the data are prepared and the model is loaded.",
+        _judged('{type: regex, pattern: "^(yes"}  # <- RR211'),
+        _judged('{type: regex, pattern: "^(yes)"}'),
+    ),
+)
+
 CODES = (
     UNKNOWN_KEY,
     MISSING_KEY,
@@ -155,4 +176,5 @@ CODES = (
     RENAMED_KEY,
     WRONG_VERSION,
     ROW_TEMPLATE,
+    REWARD_UNUSABLE,
 )

@@ -6,6 +6,8 @@ the adapter that the recipe names, or of any adapter where it names none.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -101,6 +103,7 @@ def field_at(path: Path, value: Any) -> SchemaField | None:
     return None
 
 
+@cache
 def all_paths() -> Mapping[str, SchemaField]:
     """Every field of the schema by its dotted path; components of an axis share one."""
     found: dict[str, SchemaField] = {}
@@ -115,7 +118,7 @@ def all_paths() -> Mapping[str, SchemaField]:
                 visit(section, f"{path}.")
 
     visit(Recipe, "")
-    return found
+    return MappingProxyType(found)
 
 
 def _step(value: Any, element: str | int) -> Any:

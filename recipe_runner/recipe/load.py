@@ -136,6 +136,13 @@ def _diagnostic(document: Document, path: Path, group: list[ErrorDetails]) -> Di
             "`{column}` stands for a column; `text` stands alone, and `prompt` may have a "
             "`completion` and, with `render: chat`, a `system`",
         )
+    if kind == codes.REWARD_UNUSABLE.name:
+        return Diagnostic(
+            codes.REWARD_UNUSABLE,
+            f"`{dotted(path)}` {first['msg']}",
+            document.place(path),
+            _about(document, path),
+        )
     return _wrong_type(document, path, group)
 
 

@@ -8,14 +8,22 @@ from recipe_runner.components.adapter import Adapter
 from recipe_runner.components.algorithm import Algorithm
 from recipe_runner.components.base import OneOf, OneOrMany, Shorthand, Spec, Strings
 from recipe_runner.components.quantization import Quantization
+from recipe_runner.components.reward import Reward
 from recipe_runner.components.tracker import Tracker
 from recipe_runner.recipe.sections import Data, Hub, Launch, Model, Score, Tokenizer
+from recipe_runner.recipe.speed import Speed
 from recipe_runner.recipe.training import Training
 
 SCHEMA_VERSION = 1
 
 Trackers = Annotated[
     tuple[Annotated[Tracker, OneOf("recipe_runner.components.trackers")], ...],
+    Field(strict=False),
+    OneOrMany(),
+]
+
+Rewards = Annotated[
+    tuple[Annotated[Reward, OneOf("recipe_runner.components.rewards")], ...],
     Field(strict=False),
     OneOrMany(),
 ]
@@ -46,8 +54,12 @@ class Recipe(Spec):
     """What the model learns from."""
     algorithm: Annotated[Algorithm, OneOf("recipe_runner.components.algorithms")]
     """How it learns."""
+    rewards: Rewards = ()
+    """What judges the model's own answers, for algorithms that learn from them: one, or a list that is summed."""
     training: Training = Training()
     """Optimization, evaluation, saving and logging."""
+    speed: Annotated[Speed, Shorthand("levers")] = Speed()
+    """What makes the run fast without changing what it learns."""
     score: Score | None = None
     """Answer evaluation rows before and after training and count the exact matches."""
     launch: Launch = Launch()

@@ -22,11 +22,36 @@ from recipe_runner.components.base import (
 from recipe_runner.components.format import Format
 from recipe_runner.components.sharding import Sharding
 from recipe_runner.components.source import Source
+from recipe_runner.plan import Task
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 _SPLIT = re.compile(r"\w+(\.\w+)*(\[(-?[\d_]+%?)?:(-?[\d_]+%?)?\])?(\([^()]*\))?")
+
+
+class BaseAdapter(Spec):
+    """A trained adapter that belongs to the base. A bare text is `path`."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """Its run directory, or the folder of its weights, relative to the recipe file."""
+    merge: bool = True
+    """Add it to the base's weights in memory; false keeps it frozen beneath the adapter that trains."""
+
+
+class TrainableSpec(Spec):
+    """Parts of the model that train; the rest is frozen."""
+
+    last_layers: Annotated[int, Field(ge=0)] = 0
+    """How many decoder layers train, counted from the last; the final norm is none of them."""
+    embeddings: bool = False
+    """Train the embeddings of the tokens; where the output head is tied to them, it trains too."""
+    norms: bool = False
+    """Train the norms: few numbers, which shift how loud everything is."""
+    head: bool = False
+    """Train the output head; where it is tied to the embeddings, they train too."""
+    vision: bool = False
+    """Train what sees: the vision tower and what joins it to the text."""
 
 
 class Model(Spec):
@@ -39,8 +64,8 @@ class Model(Spec):
     """Hub id, folder (relative to the recipe file), or `shipped:NAME` for a model of this package."""
     revision: str | None = None
     """Branch, tag or commit of the hub repository; pin a commit so that the recipe stays reproducible."""
-    task: Literal["causal_lm", "image_text_to_text"] = "causal_lm"
-    """What the model is loaded for: `image_text_to_text` takes conversations with images."""
+    task: OrAuto[Task] = "auto"
+    """What the model is loaded for; `auto` is what the algorithm trains, `image_text_to_text` takes images as well."""
     dtype: OrAuto[Literal["bfloat16", "float16", "float32"]] = "auto"
     """Type of the loaded weights; `auto` is float32 for weights that train and half precision for frozen ones."""
     attn_implementation: str | None = None
@@ -55,6 +80,10 @@ class Model(Spec):
     """Regular expressions; parameters whose name one of them finds do not train."""
     trainable_parameters: Strings = ()
     """Regular expressions; where given, only parameters whose name one of them finds train."""
+    trainable: TrainableSpec | None = None
+    """Parts that train, beside what `trainable_parameters` finds; null leaves the choice to the patterns."""
+    adapter: Annotated[BaseAdapter, Shorthand("path")] | None = None
+    """A trained adapter that the base has before anything else: what is trained goes on top of both."""
 
 
 class TemplateFile(Spec):
@@ -279,7 +308,7 @@ class Data(Spec):
     shuffle_buffer: Count = 10_000
     """Rows that a stream is shuffled among."""
     max_length: OrAuto[Count] = "auto"
-    """Longest row in tokens; `auto` is 2048, or the model's context where that is shorter."""
+    """Longest row in tokens, of a prompt without its answer; `auto` is 2048, or what the model's context leaves."""
     overlong: Literal["truncate", "drop", "error", "split"] = "truncate"
     """What to do with longer rows; counted and reported in each case. `split` makes several rows of one."""
     truncation_mode: Literal["keep_answer", "keep_start", "keep_end"] = "keep_answer"

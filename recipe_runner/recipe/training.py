@@ -6,7 +6,7 @@ Ours are `global_batch_size`, `warmup_ratio`, `saves_per_epoch`, `evals_per_epoc
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, Strict
 
 from recipe_runner.components.base import OWN, OrAuto, Spec, Strings
 
@@ -25,6 +25,17 @@ class LossWatchdog(Spec):
     """The run stops while the logged loss stays above this."""
     patience: Count = 3
     """Logged steps in a row that must be above it."""
+
+
+class ParameterGroup(Spec):
+    """Parameters that train at a learning rate of their own."""
+
+    pattern: Annotated[str, Field(min_length=1)]
+    """Regular expression; parameters whose name it finds are in the group, unless an earlier one has them."""
+    learning_rate: Positive | None = None
+    """Their peak learning rate, which follows the schedule in proportion; null is `training.learning_rate`."""
+    weight_decay: NonNegative | None = None
+    """Decay of their weights; null is `training.weight_decay`."""
 
 
 class Training(Spec):
@@ -67,13 +78,19 @@ class Training(Spec):
     warmup_steps: OrAuto[Index] = "auto"
     """Steps over which the learning rate rises; `auto` is 3% of all steps."""
     optim: str = "adamw_torch_fused"
-    """Optimizer, by transformers' name."""
+    """Optimizer, by transformers' name, or `muon`."""
     optim_args: Annotated[str, Field(pattern=r"^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$")] | None = None
     """Options of the optimizer, as `key=value` pairs joined by commas."""
     optim_target_modules: str | Strings | None = None
     """Modules of low-rank optimizers such as GaLore."""
     weight_decay: NonNegative = 0.0
     """Decay of the weights, decoupled from the gradient."""
+    parameter_groups: Annotated[Annotated[tuple[ParameterGroup, ...], Strict(False)], OWN] = ()
+    """Groups of parameters with rates of their own; the first that finds a parameter has it."""
+    loraplus_lr_ratio: Annotated[Annotated[float, Field(ge=1)] | None, OWN] = None
+    """LoRA+ (arXiv 2402.12354): learning rate of the B matrices as a multiple of `learning_rate`; 16 is usual."""
+    loraplus_lr_embedding: Annotated[Positive, OWN] = 1e-6
+    """Learning rate of adapted embeddings with LoRA+."""
     adam_beta1: Beta = 0.9
     """Decay of the gradient's running mean."""
     adam_beta2: Beta = 0.999
@@ -146,8 +163,8 @@ class Training(Spec):
     """Evaluate before the first step too."""
     load_best_model_at_end: OrAuto[bool] = "auto"
     """Keep the checkpoint with the best metric and end with it; `auto` is on where both fall together."""
-    metric_for_best_model: str = "eval_loss"
-    """Metric that decides which checkpoint is best."""
+    metric_for_best_model: OrAuto[str] = "auto"
+    """Metric that decides which checkpoint is best; `auto` is the loss, or the reward of answers that are judged."""
     greater_is_better: OrAuto[bool] = "auto"
     """Whether a higher metric is better; `auto` is no for losses and yes for others."""
     early_stopping_patience: Annotated[Count | None, OWN] = None

@@ -19,7 +19,7 @@ MODEL_NOT_FOUND = Code(
 
     ```yaml recipe.yaml
     recipe: 1
-    model: ./models/tiny  # <- RR411
+    model: ./models/chat  # <- RR411
     data: {train: data/chat.jsonl}
     algorithm: sft
     output_dir: runs/x
@@ -33,6 +33,99 @@ MODEL_NOT_FOUND = Code(
     data: {train: data/chat.jsonl}
     algorithm: sft
     output_dir: runs/x
+    ```
+    """,
+)
+ADAPTER_NOT_FOUND = Code(
+    "RR392",
+    "adapter-not-found",
+    """
+    ## What it means
+
+    A trained adapter is asked for, and the folder is not there or holds none; or an adapter
+    stands where a whole model is asked for.
+
+    ## Why it matters
+
+    An adapter is a change of a model, and no model. transformers takes one for the other
+    without a word: it loads the base that the adapter's configuration names, from wherever
+    that is.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: runs/a  # <- RR392
+    adapter: lora
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+
+    ```json runs/a/model/adapter_config.json
+    {"peft_type": "LORA", "base_model_name_or_path": "org/model-id", "r": 16}
+    ```
+
+    ```text runs/a/model/adapter_model.safetensors
+    ```
+
+    ## Instead
+
+    Name the base, and say what is to become of the adapter: `model.adapter` makes it part of
+    the base, `adapter: {type: continued}` trains it further.
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: org/model-id, adapter: runs/a}
+    adapter: lora
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """,
+)
+CODE_NOT_FOUND = Code(
+    "RR416",
+    "code-not-found",
+    """
+    ## What it means
+
+    The recipe names a Python file of your own, and the file is not there, is no Python, has
+    more than 1 MiB, or does not define, assign or import the function.
+
+    ## Why it matters
+
+    The file would be imported when the model has been loaded, and the run would end there.
+    It is looked at now, without running a line of it.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/questions.jsonl}
+    algorithm: grpo
+    rewards: {type: python, path: judge.py, function: politeness}  # <- RR416
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/questions.jsonl
+    {"prompt": "2 + 2 ="}
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/questions.jsonl}
+    algorithm: grpo
+    rewards: length
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/questions.jsonl
+    {"prompt": "2 + 2 ="}
     ```
     """,
 )
@@ -255,6 +348,8 @@ GOLDEN_UNREADABLE = Code(
 )
 
 CODES = (
+    ADAPTER_NOT_FOUND,
+    CODE_NOT_FOUND,
     MODEL_NOT_FOUND,
     TEMPLATE_NOT_FOUND,
     OUTPUT_NOT_WRITABLE,

@@ -105,6 +105,17 @@ def survey_model(name: str, base: Path, kind: str, place: Place) -> ModelFacts:
     return ModelFacts(path=name, local=False)
 
 
+def vocabulary_of(facts: ModelFacts) -> frozenset[str]:
+    """The tokens of a tokenizer in a folder, added ones too; empty where they cannot be told."""
+    tokenizer = _json(Path(facts.path) / "tokenizer.json") if facts.local else {}
+    model, added = tokenizer.get("model"), tokenizer.get("added_tokens")
+    entries = model.get("vocab") if isinstance(model, Mapping) else None
+    # A unigram model lists its tokens in pairs with what each costs.
+    tokens = (entry[0] if isinstance(entry, list) else entry for entry in entries or ())
+    more = (entry["content"] for entry in added or ())
+    return frozenset((*tokens, *more, *facts.added_tokens))
+
+
 def _local(folder: Path) -> ModelFacts:
     template = folder / "chat_template.jinja"
     tokenizer_config = _json(folder / "tokenizer_config.json")

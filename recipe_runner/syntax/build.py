@@ -41,8 +41,9 @@ MOST_EVENTS = 20_000
 MOST_FINDINGS = 100
 """Reading ends at the next whole node once a file has as many faults."""
 
-_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*|#[^\r\n]*|\s+)*")
-_TAG = re.compile(r"![^\s,\[\]{}]*")
+# Other white space, such as U+2028, is a character like any other in YAML 1.2.
+_PROPERTIES = re.compile(r"(?:[&!][^ \t\r\n,\[\]{}]*|#[^\r\n]*|[ \t\r\n]+)*")
+_TAG = re.compile(r"![^ \t\r\n,\[\]{}]*")
 _DIRECTIVE = re.compile(r"^%(?!YAML +1\.2\b)[^#\r\n]*[^#\s]", re.MULTILINE)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

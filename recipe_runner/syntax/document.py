@@ -49,6 +49,7 @@ class Document:
         for cut in range(len(path), -1, -1):
             if path[:cut] in self.overrides:
                 return Place(path=f"--set {self.overrides[path[:cut]]}")
+        path = self._written(path)
         exact = path in self.spans
         while path not in self.spans and path:
             path = path[:-1]
@@ -57,6 +58,11 @@ class Document:
         if spans is not None and spans.key is not None and (of_key or not exact):
             span = spans.key
         return Place(self.path, span, self.line(span.start.line))
+
+    def _written(self, path: Path) -> Path:
+        """The path as the file has it, which may leave out the list around a single item."""
+        bare = tuple(element for element in path if element != 0)
+        return bare if path not in self.spans and bare in self.spans else path
 
     def line(self, number: int) -> str | None:
         """The text of line `number`, counted from 1, without its line break."""

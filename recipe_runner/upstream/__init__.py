@@ -10,8 +10,9 @@ from recipe_runner.upstream.snapshot import (
     UpstreamField,
     fields,
     targets,
+    usual_modules,
     values,
     versions,
 )
 
-__all__ = ["JsonValue", "UpstreamField", "fields", "targets", "values", "versions"]
+__all__ = ["JsonValue", "UpstreamField", "fields", "targets", "usual_modules", "values", "versions"]

@@ -38,12 +38,17 @@ class UpstreamField:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one version of one package accepts, by the name of the class."""
+    """What one version of one package accepts, by the name of the class.
+
+    A class of a module inside the package has that module before its name, as in
+    "experimental.cpo:CPOConfig".
+    """
 
     package: str
     version: str
     fields: Mapping[str, Mapping[str, UpstreamField]]
     values: Mapping[str, tuple[str, ...]]
+    modules: Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 def fields(target: str) -> Mapping[str, UpstreamField]:
@@ -68,6 +73,15 @@ def values(target: str) -> tuple[str, ...]:
     return snapshot.values[name]
 
 
+def usual_modules(target: str, field: str, family: str) -> tuple[str, ...] | None:
+    """Upstream's choice of modules for a `field` of the class `target` that is left null.
+
+    `family` is the model's type. None where upstream has no choice for it.
+    """
+    snapshot, name = _locate(target)
+    return snapshot.modules.get(f"{name}.{field}", {}).get(family)
+
+
 @cache
 def versions() -> Mapping[str, str]:
     """The version of each upstream package that the snapshots describe."""
@@ -82,18 +96,25 @@ def targets() -> tuple[str, ...]:
     snapshots = [_read(package) for package in versions()]
     return tuple(
         sorted(
-            f"{snapshot.package}:{name}"
+            f"{snapshot.package}.{name}" if ":" in name else f"{snapshot.package}:{name}"
             for snapshot in snapshots
             for name in (*snapshot.fields, *snapshot.values)
         )
     )
 
 
+def forget() -> None:
+    """Read the snapshots again when they are next asked for, after they have been written."""
+    for kept in (versions, targets, _read):
+        kept.cache_clear()
+
+
 def _locate(target: str) -> tuple[Snapshot, str]:
-    package, _, name = target.partition(":")
+    module, _, name = target.partition(":")
+    package, _, inner = module.partition(".")
     if package not in versions():
         raise KeyError(target)
-    return _read(package), name
+    return _read(package), f"{inner}:{name}" if inner else name
 
 
 @cache
@@ -110,4 +131,8 @@ def _read(package: str) -> Snapshot:
             for owner, members in raw["fields"].items()
         },
         values={owner: tuple(members) for owner, members in raw["values"].items()},
+        modules={
+            field: {family: tuple(names) for family, names in known.items()}
+            for field, known in raw.get("modules", {}).items()
+        },
     )

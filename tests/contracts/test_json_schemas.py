@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it ships no types
+import jsonschema
 import pytest
 
 from recipe_runner.diagnostics.render.as_json import as_json
@@ -16,6 +17,7 @@ from tests.workshop import BASE, Workshop, recipe
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
+@cache
 def validator(name: str) -> Any:
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)

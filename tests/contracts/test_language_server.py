@@ -76,9 +76,6 @@ def test_completion_offers(server: Session, text: str, offered: set[str]) -> Non
             32,
             id="deep",
         ),
-        pytest.param(
-            "adapter: lorra", 'Value is not accepted. Valid values: "lora", null.', 9, id="name"
-        ),
     ],
 )
 def test_one_message_is_about_the_fault(

@@ -1,4 +1,4 @@
-"""Every recipe that we ship compiles without a finding, and says what a reader must know."""
+"""Every recipe that we ship compiles with notes at most, and says what a reader must know."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipe_checks_clean_on_the_machine_it_names(recipe: str, tree: Path) -> None:
     compiled = compile_shipped(recipe, tree)
-    assert len(compiled.report) == 0, text.render(compiled.report)
+    # The models of examples are tiny, and learn at rates that would ruin others: RR314 says so.
+    expected = {"RR314"} if recipe.startswith("examples/") else set()
+    findings = [d for d in compiled.report if d.severity != "note" and d.code.id not in expected]
+    assert findings == [], text.render(compiled.report)
     assert compiled.plan is not None
 
 
@@ -48,7 +51,8 @@ def test_whatever_comes_from_a_hub_is_pinned_by_commit(recipe: str, tree: Path) 
     assert plan is not None
     sources = (*plan.data.train, *plan.data.eval)
     pins = {source.path: source.revision for source in sources if not source.files}
-    if not plan.model.local:
-        pins[plan.model.name_or_path] = plan.model.load["revision"]
+    for model in (plan.model, *(other.model for other in plan.models)):
+        if not model.local:
+            pins[model.name_or_path] = model.load["revision"]
     loose = [name for name, pin in pins.items() if pin is None or not _COMMIT.fullmatch(pin)]
     assert loose == []

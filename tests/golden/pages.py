@@ -18,8 +18,20 @@ _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?( unfinished)?\n(.*?)^```$", re.MULTIL
 _CHAT = json.dumps(
     {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
 )
-DEFAULT_FILES: Mapping[str, str] = {"data/chat.jsonl": f"{_CHAT}\n{_CHAT}\n"}
-"""What an example's folder holds besides the files that its page shows."""
+_LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 600,
+    "hidden_size": 32,
+    "intermediate_size": 80,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+DEFAULT_FILES: Mapping[str, str] = {
+    "data/chat.jsonl": f"{_CHAT}\n{_CHAT}\n",
+    "models/tiny/config.json": json.dumps(_LLAMA),
+    "models/tiny/model.safetensors": "",
+}
+"""What an example's folder holds besides the files that its page shows: rows, and a small Llama."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ def test_the_screen_is_the_one_that_was_reviewed(screen: str, golden: Golden) ->
 
 
 def test_every_bad_input_is_told_with_a_place_a_code_and_a_fix(screen: str) -> None:
-    told = re.findall(r"^(\S+?):\d+:\d+: RR\d{3} [a-z0-9-]+: .+$", screen, re.MULTILINE)
+    told = re.findall(
+        r"^(\S+?):\d+:\d+: RR\d{3} (?:warning )?[a-z0-9-]+: .+$", screen, re.MULTILINE
+    )
     assert screen.count("\nhelp: ") == len(told)
     named = {Path(path).stem for path in told} | {
         Path(path).stem

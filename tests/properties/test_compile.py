@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it ships no types
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ LORA = some(
     target_modules=st.sampled_from(["all-linear", ["q_proj", "v_proj"], r".*\.q_proj"]),
     rank_pattern=st.dictionaries(st.sampled_from(["q_proj", "v_proj"]), st.integers(1, 64)),
     use_rslora=st.booleans(),
-    init_lora_weights=st.sampled_from([True, False, "gaussian", "pissa"]),
+    init_lora_weights=st.sampled_from([True, False, "gaussian", "orthogonal"]),
     modules_to_save=st.lists(st.sampled_from(["lm_head", "embed_tokens"]), max_size=2),
 ).map(lambda options: {"type": "lora", **options})
 ADAPTERS = st.sampled_from([None, "lora"]) | LORA

@@ -86,3 +86,51 @@ def test_golden_rows_stop_a_run_that_trains_on_other_tokens(checkout: Path) -> N
     with pytest.raises(DiagnosticError) as caught:
         run("examples/mend-the-data/recipe.yaml", "data.loss_on.end_of_turn=none")
     assert [found.code.id for found in caught.value.diagnostics] == ["RR451"]
+
+
+def make_data(example: str) -> None:
+    folder = Path("examples") / example
+    runpy.run_path(str(folder / "make_data.py"))["main"](folder / "data")
+
+
+def first_and_last(outcome: Outcome, key: str) -> tuple[float, float]:
+    found = losses(outcome, "eval", key)
+    return found[0], found[-1]
+
+
+def test_pairs_teach_a_manner(checkout: Path) -> None:
+    make_data("preference-pairs")
+    run("examples/preference-pairs/sft.yaml", "score=")
+    outcome = run("examples/preference-pairs/dpo.yaml")
+    before, after = first_and_last(outcome, "eval_rewards/accuracies")
+    assert before < 0.2
+    assert after > 0.9
+    assert first_and_last(outcome, "eval_rewards/margins")[1] > 0.5
+
+
+def test_a_judge_learns_from_pairs_and_ppo_from_the_judge(checkout: Path) -> None:
+    make_data("reward-and-ppo")
+    run("examples/reward-and-ppo/sft.yaml")
+    before, after = first_and_last(run("examples/reward-and-ppo/reward.yaml"), "eval_accuracy")
+    assert before < 0.7
+    assert after > 0.95
+    before, after = first_and_last(run("examples/reward-and-ppo/ppo.yaml"), "eval_reward")
+    assert before < 0
+    assert after > 1
+
+
+@pytest.mark.parametrize("kind", ["grpo", "rloo"])
+def test_rewards_teach_that_capitals_are_wanted(checkout: Path, kind: str) -> None:
+    make_data("grpo-and-rloo")
+    run("examples/grpo-and-rloo/sft.yaml")
+    before, after = first_and_last(run(f"examples/grpo-and-rloo/{kind}.yaml"), "eval_reward")
+    # The share of right letters, which are a coin's capitals at first.
+    assert before < 0.6
+    assert after > 0.9
+
+
+def test_a_judge_of_steps_finds_wrong_ones(checkout: Path) -> None:
+    make_data("process-reward")
+    before, after = first_and_last(run("examples/process-reward/recipe.yaml"), "eval_accuracy")
+    assert before < 0.6
+    assert after > 0.85

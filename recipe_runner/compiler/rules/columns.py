@@ -74,6 +74,68 @@ def column_that_no_row_has(resolved: ResolvedRecipe) -> Iterator[Finding]:
                 yield Finding((*source.path, "format", *path), message, help_text)
 
 
+@rule("RR386", "prompts-with-what-no-trainer-shows")
+def prompts_with_what_no_trainer_shows(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    Prompts come with tools, or with variables for the chat template, and the trainer of the
+    algorithm writes every prompt with the same.
+
+    ## Why it matters
+
+    The model would answer other prompts than the rows have: without the tools that they speak
+    of, or with the variables of the recipe.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/prompts.jsonl}  # <- RR386
+    algorithm: grpo
+    rewards: {type: exact_match, column: answer}
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/prompts.jsonl
+    {"prompt": [{"role": "user", "content": "Time?"}], "tools": [{"name": "clock"}], "answer": "clock()"}
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/prompts.jsonl}
+    algorithm: grpo
+    rewards: {type: exact_match, column: answer}
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/prompts.jsonl
+    {"prompt": [{"role": "user", "content": "You may call clock(). Time?"}], "answer": "clock()"}
+    ```
+    """
+    algorithm = resolved.recipe.algorithm
+    if algorithm.feed != "prompts":
+        return
+    names = ["tools"] if algorithm.reads_variables_of_rows else ["tools", "chat_template_kwargs"]
+    for source in (*resolved.train, *resolved.eval):
+        examples = [source.format.to_example(row) for row in _rows(source)]
+        for name in names:
+            if any(example.get(name) for example in examples):
+                message = (
+                    f"rows of `{source.spec.path}` have `{name}`, and {algorithm.type} writes every "
+                    "prompt with those of the recipe"
+                )
+                help_text = (
+                    "write them into a system message"
+                    if name == "tools"
+                    else "say them in `tokenizer.chat_template_kwargs`, for all rows"
+                )
+                yield Finding(source.path, message, help_text)
+
+
 def _named(format_: Format) -> Iterator[tuple[Path, str, int]]:
     """The names that the recipe gives in place of the usual ones, and how deep they are."""
     for option, field in type(format_).model_fields.items():

@@ -205,3 +205,50 @@ def _judge(
         else:
             tally.fault(where, problem)
     return tally
+
+
+@rule("RR378", "answers-cannot-be-split")
+def answers_cannot_be_split(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    Rows that are too long are to be split into pieces, and the algorithm learns from whole
+    answers or steps.
+
+    ## Why it matters
+
+    A piece of an answer without its prompt is another answer, which nobody has judged.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/pairs.jsonl, overlong: split}  # <- RR378
+    algorithm: dpo
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/pairs.jsonl
+    {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/pairs.jsonl, overlong: truncate}
+    algorithm: dpo
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/pairs.jsonl
+    {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}
+    ```
+    """
+    recipe = resolved.recipe
+    if recipe.data.overlong == "split" and recipe.algorithm.feed != "sequences":
+        message = (
+            f"`data.overlong: split` is not for {recipe.algorithm.type}, which needs whole rows"
+        )
+        yield Finding(("data", "overlong"), message, "choose truncate, drop or error")

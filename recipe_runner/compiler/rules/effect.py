@@ -1,12 +1,21 @@
-"""Rules about options that another option makes idle."""
+"""Rules about options that another option makes idle, and those that cannot do what they say."""
 
+import re
 from collections.abc import Iterator
 
-from recipe_runner.compiler.packages import LOW_RANK
+from recipe_runner.compiler.optimizers import optimizer_of
 from recipe_runner.compiler.resolved import Path, ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.base import settled
+from recipe_runner.plan import Feed
 from recipe_runner.recipe.sections import Data
+
+_HEAD = "lm_head"
+"""The output head's name in the language models of transformers."""
+
+_BY_LENGTH = ("group_by_length", "batch_rebalance")
+_ONE_LIST: tuple[Feed, ...] = ("sequences", "answered_sequences", "steps")
+"""Feeds whose rows are one list of tokens."""
 
 
 @rule("RR307", "option-without-effect")
@@ -43,6 +52,7 @@ def option_without_effect(resolved: ResolvedRecipe) -> Iterator[Finding]:
     for path, why, help_text in (
         *_of_training(resolved),
         *_of_data(resolved),
+        *_of_the_algorithm(resolved),
         *_of_sources(resolved),
         *_of_the_strategy(resolved),
     ):
@@ -66,10 +76,14 @@ def _of_training(resolved: ResolvedRecipe) -> Idle:
         if given is not None and not training.torch_compile:
             why = "`torch_compile` is false"
             yield ("training", key), why, "set `torch_compile: true`, or remove it"
+    embedding = type(training).model_fields["loraplus_lr_embedding"].default
+    if training.loraplus_lr_ratio is None and training.loraplus_lr_embedding != embedding:
+        why = "`loraplus_lr_ratio` is not given"
+        yield ("training", "loraplus_lr_embedding"), why, "give it, or remove this one"
     if training.liger_kernel_config is not None and not training.use_liger_kernel:
         why = "`use_liger_kernel` is false"
         yield ("training", "liger_kernel_config"), why, "set it to true, or remove this one"
-    if training.optim_target_modules is not None and not training.optim.startswith(LOW_RANK):
+    if training.optim_target_modules is not None and not optimizer_of(training.optim).low_rank:
         why = f"`optim` is {training.optim}, which trains all modules alike"
         yield ("training", "optim_target_modules"), why, "use a `galore_` or `apollo_` optimizer"
     recomputes = settled(training.activation_checkpointing)
@@ -103,6 +117,26 @@ def _of_data(resolved: ResolvedRecipe) -> Idle:
         yield ("data", "deduplicate", "threshold"), why, "set `method: near`, or remove it"
 
 
+def _of_the_algorithm(resolved: ResolvedRecipe) -> Idle:
+    """Options that speak of tokens, for algorithms whose loss is of answers."""
+    recipe, algorithm = resolved.recipe, resolved.recipe.algorithm
+    if recipe.training.label_smoothing_factor and algorithm.feed != "sequences":
+        why = f"the loss of {algorithm.type} is no cross-entropy over all tokens"
+        yield ("training", "label_smoothing_factor"), why, "remove it"
+    whole = algorithm.feed in ("prompts", "steps")
+    if whole and recipe.data.truncation_mode != "keep_answer":
+        what = "prompts are not cut" if algorithm.generates else "whole steps are left out"
+        yield ("data", "truncation_mode"), what, "remove it"
+    strategy = recipe.training.train_sampling_strategy
+    if strategy != "random" and (algorithm.generates or algorithm.fixed_order):
+        why = f"{algorithm.type} takes its rows in an order of its own"
+        yield ("training", "train_sampling_strategy"), why, "remove it"
+    evaluates = resolved.has_eval and recipe.training.eval_strategy != "no"
+    if algorithm.options().get("num_generations_eval") is not None and not evaluates:
+        why = "nothing is evaluated"
+        yield ("algorithm", "num_generations_eval"), why, "give `data.eval`, or remove it"
+
+
 def _all_in_pieces(data: Data) -> bool:
     """True where packing cuts longer rows into pieces, so that nothing else has to."""
     evaluated = data.eval is not None and data.eval_packing is False
@@ -134,3 +168,125 @@ def _of_sources(resolved: ResolvedRecipe) -> Idle:
 def _of_the_strategy(resolved: ResolvedRecipe) -> Idle:
     for field, why, help_text in resolved.sharding.idle():
         yield ("launch", "strategy", field), why, help_text
+
+
+@rule("RR382", "adapter-on-output-head")
+def adapter_on_output_head(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The adapter is put on the output head, and the algorithm's trainer multiplies by the weights
+    of that head itself.
+
+    ## Why it matters
+
+    The adapter on it would be passed over and never trained. Upstream says so after the model was
+    loaded.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    adapter: {type: lora, target_modules: [q_proj, v_proj, lm_head]}  # <- RR382
+    data: {train: data/pairs.jsonl}
+    algorithm: dpo
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/pairs.jsonl
+    {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    adapter: {type: lora, target_modules: [q_proj, v_proj]}
+    data: {train: data/pairs.jsonl}
+    algorithm: dpo
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/pairs.jsonl
+    {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}
+    ```
+    """
+    adapter, algorithm = resolved.recipe.adapter, resolved.recipe.algorithm
+    if adapter is None or not algorithm.reads_head:
+        return
+    options = adapter.options()
+    targets, excluded = options.get("target_modules"), options.get("exclude_modules")
+    if _names(targets, _HEAD) and not _names(excluded, _HEAD):
+        message = (
+            f"`adapter.target_modules` names `{_HEAD}`, whose weights {algorithm.type} reads past "
+            "the adapter"
+        )
+        help_text = f"leave it out; to train the head in full, use `modules_to_save: [{_HEAD}]`"
+        yield Finding(("adapter", "target_modules"), message, help_text, of_key=True)
+
+
+def _names(modules: object, module: str) -> bool:
+    """True where a list of name endings, or a regular expression for whole names, has a module."""
+    if isinstance(modules, str):
+        try:
+            return re.fullmatch(modules, module) is not None
+        except re.error:
+            return False  # told with the other patterns
+    return isinstance(modules, list) and module in modules
+
+
+@rule("RR380", "rows-of-no-one-length")
+def rows_of_no_one_length(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    Rows are to be put together by length, and a row of this algorithm is several answers, each
+    with a length of its own.
+
+    ## Why it matters
+
+    Upstream looks for one list of tokens in a row, and says that there is none when the first
+    batch is made.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/pairs.jsonl}
+    algorithm: dpo
+    training: {train_sampling_strategy: group_by_length}  # <- RR380
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/pairs.jsonl
+    {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/pairs.jsonl}
+    algorithm: dpo
+    output_dir: runs/x
+    ```
+
+    ```jsonl data/pairs.jsonl
+    {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}
+    ```
+    """
+    algorithm, strategy = (
+        resolved.recipe.algorithm,
+        resolved.recipe.training.train_sampling_strategy,
+    )
+    if algorithm.generates or algorithm.fixed_order:
+        return  # RR307 tells that the order is the trainer's own
+    if strategy in _BY_LENGTH and algorithm.feed not in _ONE_LIST:
+        path = ("training", "train_sampling_strategy")
+        message = (
+            f"`training.train_sampling_strategy` is {strategy}, and a row of {algorithm.type} is "
+            "several answers, each with its own length"
+        )
+        yield Finding(path, message, "use `random`")

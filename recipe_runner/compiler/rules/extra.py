@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Iterator
 
-from recipe_runner.compiler.packages import LOW_RANK
+from recipe_runner.compiler.optimizers import optimizer_names, optimizer_of
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
-from recipe_runner.upstream import fields, values
+from recipe_runner.upstream import fields
 
 
 @rule("RR501", "unknown-upstream-argument")
@@ -121,7 +121,7 @@ def managed_upstream_argument(resolved: ResolvedRecipe) -> Iterator[Finding]:
 def unknown_optimizer(resolved: ResolvedRecipe) -> Iterator[Finding]:
     """## What it means
 
-    `training.optim` is none of the optimizers that transformers knows.
+    `training.optim` is none of the optimizers that transformers knows, and not `muon`.
 
     ## Why it matters
 
@@ -150,13 +150,13 @@ def unknown_optimizer(resolved: ResolvedRecipe) -> Iterator[Finding]:
     ```
     """
     optim = resolved.recipe.training.optim
-    known = values("transformers:OptimizerNames")
+    known = optimizer_names()
     if optim not in known:
         near = difflib.get_close_matches(optim, known, n=3)
         help_text = f"did you mean `{near[0]}`? " if near else ""
         yield Finding(
             ("training", "optim"),
-            f"`training.optim` is {optim}, which transformers does not know",
+            f"`training.optim` is {optim}, which is no optimizer that is known",
             f"{help_text}choices: {', '.join(known)}",
         )
 
@@ -178,7 +178,7 @@ def optimizer_without_targets(resolved: ResolvedRecipe) -> Iterator[Finding]:
     model: org/model-id
     data: {train: data/chat.jsonl}
     algorithm: sft
-    training: {optim: galore_adamw}  # <- RR504
+    training: {optim: galore_adamw, save_only_model: true}  # <- RR504
     output_dir: runs/x
     ```
 
@@ -189,12 +189,12 @@ def optimizer_without_targets(resolved: ResolvedRecipe) -> Iterator[Finding]:
     model: org/model-id
     data: {train: data/chat.jsonl}
     algorithm: sft
-    training: {optim: galore_adamw, optim_target_modules: all-linear}
+    training: {optim: galore_adamw, optim_target_modules: all-linear, save_only_model: true}
     output_dir: runs/x
     ```
     """
     training = resolved.recipe.training
-    if training.optim.startswith(LOW_RANK) and training.optim_target_modules is None:
+    if optimizer_of(training.optim).low_rank and training.optim_target_modules is None:
         message = f"`training.optim` is {training.optim}, and `optim_target_modules` is not given"
         help_text = "set `optim_target_modules: all-linear`, or name the modules"
         yield Finding(("training", "optim"), message, help_text)

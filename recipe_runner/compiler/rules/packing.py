@@ -59,7 +59,7 @@ def documents_not_apart(resolved: ResolvedRecipe) -> Iterator[Finding]:
     path = ("data", "packing") if packs else ("algorithm", "padding_free")
     name = ".".join(path)
     why = cannot_join(config)
-    if resolved.recipe.model.task == "image_text_to_text":
+    if settled(resolved.recipe.model.task) == "image_text_to_text":
         why = "reads images, which belong to rows of their own"
     help_text = f"remove `{name}`; `training.train_sampling_strategy: group_by_length` saves most of the padding"
     if why is None and resolved.recipe.model.attn_implementation in (None, "sdpa", SEGMENTS):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from recipe_runner.compiler.resolved import Path, ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
+from recipe_runner.components.base import settled
 from recipe_runner.recipe.sections import Loss
 
 
@@ -43,9 +44,11 @@ def unknown_metric(resolved: ResolvedRecipe) -> Iterator[Finding]:
     output_dir: runs/x
     ```
     """
-    metric, algorithm = resolved.recipe.training.metric_for_best_model, resolved.recipe.algorithm
+    training, algorithm = resolved.recipe.training, resolved.recipe.algorithm
+    metric = settled(training.metric_for_best_model)
+    used = training.load_best_model_at_end or training.early_stopping_patience is not None
     known = [f"eval_{name}" for name in algorithm.evaluation_metrics]
-    if metric in known or f"eval_{metric}" in known:
+    if metric in known or f"eval_{metric}" in known or not (known and used):
         return
     near = difflib.get_close_matches(metric, known, n=1)
     help_text = f"did you mean `{near[0]}`? " if near else ""
@@ -111,5 +114,7 @@ def _patterns(resolved: ResolvedRecipe) -> Iterator[tuple[Path, str]]:
     ):
         for number, pattern in enumerate(patterns):
             yield ("model", key, number), pattern
+    for number, group in enumerate(resolved.recipe.training.parameter_groups):
+        yield ("training", "parameter_groups", number, "pattern"), group.pattern
     for field, pattern in adapter.patterns() if adapter is not None else ():
         yield ("adapter", field), pattern

@@ -1,4 +1,4 @@
-"""Rules about the course of the learning rate."""
+"""Rules about the learning rate and its course."""
 
 import difflib
 import json
@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from recipe_runner.compiler.resolve_schedule import WITHOUT_WARMUP
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
+from recipe_runner.components.base import settled
+from recipe_runner.recipe.schema import Recipe
 
 OPTIONS: Mapping[str, frozenset[str]] = {
     "constant": frozenset(),
@@ -41,6 +43,9 @@ _ONE_OF: Mapping[str, tuple[str, ...]] = {
     "warmup_stable_decay": ("num_decay_steps",),
 }
 """Options of which a schedule wants exactly one."""
+
+_NEAR = 5
+"""Factor within which a learning rate is thought to be meant for another kind of training."""
 
 
 @rule("RR306", "schedule-does-not-fit")
@@ -102,6 +107,66 @@ def schedule_does_not_fit(resolved: ResolvedRecipe) -> Iterator[Finding]:
         yield Finding(path, message, "add `data.eval`, such as `{split: 0.05}`")
 
 
+@rule("RR314", "learning-rate-far-off", "warning")
+def learning_rate_far_off(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The learning rate is more than ten times above or below what is usual for this algorithm
+    with, or without, an adapter.
+
+    ## Why it matters
+
+    Adapters want about ten times the rate of full fine-tuning; a rate copied from the one to
+    the other is the most frequent reason for a run that diverges or does not learn.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training:
+      learning_rate: 1e-3  # <- RR314
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    training:
+      learning_rate: 1e-5
+    output_dir: runs/x
+    ```
+    """
+    recipe = resolved.recipe
+    rate = settled(recipe.training.learning_rate)
+    usual = recipe.algorithm.recommended_learning_rate
+    other = recipe.algorithm.recommended_learning_rate_with_adapter
+    kind, other_kind = "in full", "with an adapter"
+    if recipe.adapter is not None:
+        usual, other, kind, other_kind = other, usual, other_kind, kind
+        usual *= recipe.adapter.learning_rate_factor
+    # A little more than ten, because 1e-6 * 10 is below 1e-5 in floating point.
+    most = 10 * (1 + 1e-9)
+    if recipe.model.random_init or usual / most <= rate <= usual * most:
+        return
+    times = rate / usual if rate > usual else usual / rate
+    way = "above" if rate > usual else "below"
+    message = (
+        f"`training.learning_rate` is {rate:g}, {times:.0f} times {way} what is usual "
+        f"for {recipe.algorithm.type} {kind}, {usual:g}: {_consequence(recipe, rate > usual)}"
+    )
+    help_text = f"use `auto` or a value near {usual:g} if this is a slip"
+    if other / _NEAR <= rate <= other * _NEAR:
+        help_text += f"; {other:g} is usual {other_kind}"
+    yield Finding(("training", "learning_rate"), message, help_text)
+
+
 def _options(schedule: str, given: Mapping[str, object]) -> Iterator[Finding]:
     known = OPTIONS[schedule]
     for name, value in given.items():
@@ -117,3 +182,13 @@ def _options(schedule: str, given: Mapping[str, object]) -> Iterator[Finding]:
         help_text = f"did you mean `{near[0]}`?" if near else f"it takes {others}"
         message = f"`{name}` is no option of `lr_scheduler_type: {schedule}`"
         yield Finding(path, message, help_text, of_key=True)
+
+
+def _consequence(recipe: Recipe, above: bool) -> str:
+    """What becomes of a run with a learning rate that is far from the usual one."""
+    if not above:
+        few = "an adapter starts without an effect, and hardly gets one"
+        return few if recipe.adapter is not None else "the weights hardly move"
+    if recipe.algorithm.needs_reference:
+        return "the model leaves its reference in a few steps, and what it knew with it"
+    return "the loss is likely to rise instead of falling"

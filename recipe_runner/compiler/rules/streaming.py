@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from recipe_runner.compiler.resolved import Path, ResolvedRecipe
 from recipe_runner.compiler.rules.rule import Finding, rule
+from recipe_runner.components.base import settled
 from recipe_runner.recipe.sections import Data
 
 
@@ -177,6 +178,9 @@ def _of_training(resolved: ResolvedRecipe) -> Refused:
             why = "the steps of an epoch are not known"
             instead = f"{key.partition('s_')[0]}_steps"
             yield ("training", key), why, f"set `training.{instead}`"
-    if resolved.recipe.model.task == "image_text_to_text":
+    if settled(resolved.recipe.model.task) == "image_text_to_text":
         why = "images are kept beside prepared rows"
         yield ("model", "task"), why, "turn streaming off"
+    algorithm = resolved.recipe.algorithm
+    if not algorithm.supports_streaming:
+        yield ("algorithm",), f"{algorithm.type} reads prepared rows", "turn streaming off"

@@ -5,6 +5,7 @@ from itertools import islice
 
 from recipe_runner.compiler.resolved import ResolvedRecipe, ResolvedSource
 from recipe_runner.compiler.rules.rule import Finding, rule
+from recipe_runner.components.base import settled
 from recipe_runner.components.images import has_images
 from recipe_runner.rows import RowProblem, rename
 
@@ -46,7 +47,7 @@ def not_with_images(resolved: ResolvedRecipe) -> Iterator[Finding]:
     ```
     """
     recipe = resolved.recipe
-    if recipe.model.task != "image_text_to_text":
+    if settled(recipe.model.task) != "image_text_to_text":
         return
     data, task = recipe.data, "`model.task: image_text_to_text`"
     if data.overlong == "split":
@@ -103,7 +104,7 @@ def task_does_not_fit(resolved: ResolvedRecipe) -> Iterator[Finding]:
     ```
     """
     recipe, facts = resolved.recipe, resolved.around.model
-    task = recipe.model.task
+    task = settled(recipe.model.task)
     if task not in recipe.algorithm.tasks:
         known = ", ".join(recipe.algorithm.tasks)
         message = f"`model.task` is {task}, which {recipe.algorithm.type} does not train"
@@ -111,7 +112,7 @@ def task_does_not_fit(resolved: ResolvedRecipe) -> Iterator[Finding]:
     elif task == "image_text_to_text" and facts is not None and facts.sees is False:
         message = f"`model.task` is {task}, but `{recipe.model.name_or_path}` has no vision part"
         yield Finding(("model", "task"), message, "remove it, or name a model that sees")
-    if task == "causal_lm":
+    if task != "image_text_to_text":
         for source in (*resolved.train, *resolved.eval):
             number = _first_image(source)
             if number is not None:

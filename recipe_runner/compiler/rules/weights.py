@@ -131,7 +131,7 @@ def random_weights_frozen(resolved: ResolvedRecipe) -> Iterator[Finding]:
 def freeze_with_adapter(resolved: ResolvedRecipe) -> Iterator[Finding]:
     """## What it means
 
-    `model.freeze` or `model.trainable_parameters` is given beside an adapter.
+    `model.freeze`, `model.trainable` or `model.trainable_parameters` is given beside an adapter.
 
     ## Why it matters
 
@@ -162,68 +162,12 @@ def freeze_with_adapter(resolved: ResolvedRecipe) -> Iterator[Finding]:
     model = resolved.recipe.model
     for key, given in (
         ("freeze", model.freeze),
+        ("trainable", model.trainable is not None),
         ("trainable_parameters", model.trainable_parameters),
     ):
         if given and resolved.recipe.adapter is not None:
             message = f"`model.{key}` has no effect, because an adapter freezes the whole model"
             yield Finding(("model", key), message, "remove it, or the adapter", of_key=True)
-
-
-@rule("RR314", "learning-rate-far-off", "warning")
-def learning_rate_far_off(resolved: ResolvedRecipe) -> Iterator[Finding]:
-    """## What it means
-
-    The learning rate is more than ten times above or below what is usual for this algorithm
-    with, or without, an adapter.
-
-    ## Why it matters
-
-    Adapters want about ten times the rate of full fine-tuning; a rate copied from the one to
-    the other is the most frequent reason for a run that diverges or does not learn.
-
-    ## Example
-
-    ```yaml recipe.yaml
-    recipe: 1
-    model: org/model-id
-    data: {train: data/chat.jsonl}
-    algorithm: sft
-    training:
-      learning_rate: 1e-3  # <- RR314
-    output_dir: runs/x
-    ```
-
-    ## Instead
-
-    ```yaml recipe.yaml
-    recipe: 1
-    model: org/model-id
-    data: {train: data/chat.jsonl}
-    algorithm: sft
-    training:
-      learning_rate: 1e-5
-    output_dir: runs/x
-    ```
-    """
-    recipe = resolved.recipe
-    rate = settled(recipe.training.learning_rate)
-    usual = recipe.algorithm.recommended_learning_rate
-    kind = "in full"
-    if recipe.adapter is not None:
-        usual, kind = recipe.algorithm.recommended_learning_rate_with_adapter, "with an adapter"
-    if recipe.model.random_init or usual / 10 <= rate <= usual * 10:
-        return
-    times = rate / usual if rate > usual else usual / rate
-    way = "above" if rate > usual else "below"
-    message = (
-        f"`training.learning_rate` is {rate:g}, {times:.0f} times {way} what is usual "
-        f"for {recipe.algorithm.type} {kind}, {usual:g}"
-    )
-    yield Finding(
-        ("training", "learning_rate"),
-        message,
-        f"use `auto` or a value near {usual:g} if this is a slip",
-    )
 
 
 @rule("RR315", "model-without-weights")
@@ -311,10 +255,14 @@ def max_length_beyond_context(resolved: ResolvedRecipe) -> Iterator[Finding]:
     model, overrides = resolved.around.model, resolved.recipe.model.config_overrides
     stated = overrides.get("max_position_embeddings")
     context = stated if isinstance(stated, int) else model.context_length if model else None
-    length = settled(resolved.recipe.data.max_length)
-    if context is not None and length > context:
-        message = f"`data.max_length` is {length} tokens, but the model's context is {context}"
-        help_text = f"use at most {context}, or set `model.config_overrides` for a longer context"
+    length, algorithm = settled(resolved.recipe.data.max_length), resolved.recipe.algorithm
+    answer = algorithm.answer_length if algorithm.feed == "prompts" else 0
+    if context is not None and length + answer > context:
+        said = f"`data.max_length` is {length} tokens"
+        if answer:
+            said += f" and an answer has up to {answer}"
+        message = f"{said}, but the model's context is {context}"
+        help_text = f"use at most {max(1, context - answer)}, or set `model.config_overrides` for a longer context"
         yield Finding(("data", "max_length"), message, help_text)
 
 
@@ -354,3 +302,93 @@ def adapter_options_conflict(resolved: ResolvedRecipe) -> Iterator[Finding]:
     adapter = resolved.recipe.adapter
     for field, message, help_text in adapter.conflicts() if adapter is not None else ():
         yield Finding(("adapter", field), message, help_text, of_key=True)
+
+
+@rule("RR381", "router-of-no-experts")
+def router_of_no_experts(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    The algorithm is to balance the load of experts, and the model has none.
+
+    ## Why it matters
+
+    There is no router whose choices could be balanced. Upstream says so after the model was
+    loaded.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: shipped:quickstart, random_init: true}
+    tokenizer: shipped:quickstart
+    data: {train: data/chat.jsonl}
+    algorithm: {type: sft, router_aux_loss_coef: 0.001}  # <- RR381
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: {name_or_path: shipped:quickstart, random_init: true}
+    tokenizer: shipped:quickstart
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    output_dir: runs/x
+    ```
+    """
+    facts, overrides = resolved.around.model, resolved.recipe.model.config_overrides
+    weight = resolved.recipe.algorithm.options().get("router_aux_loss_coef")
+    if not weight or facts is None or not facts.config:
+        return
+    text = facts.config.get("text_config") or {}
+    if not any("expert" in key for key in (*facts.config, *text, *overrides)):
+        path = ("algorithm", "router_aux_loss_coef")
+        message = (
+            f"`algorithm.router_aux_loss_coef` is {weight:g}, and "
+            f"`{resolved.recipe.model.name_or_path}` has no experts"
+        )
+        help_text = "remove it; it is for mixture-of-experts models"
+        yield Finding(path, message, help_text, of_key=True)
+
+
+@rule("RR384", "offloading-on-a-cpu")
+def offloading_on_a_cpu(resolved: ResolvedRecipe) -> Iterator[Finding]:
+    """## What it means
+
+    Activations, or what generation remembers of the tokens so far, are to wait in the memory
+    of the CPU, and the run is on the CPU.
+
+    ## Why it matters
+
+    There is no other memory to bring them back to: upstream asks for an accelerator, and fails.
+
+    ## Example
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: {type: sft, activation_offloading: true}  # <- RR384
+    launch: {use_cpu: true}
+    output_dir: runs/x
+    ```
+
+    ## Instead
+
+    ```yaml recipe.yaml
+    recipe: 1
+    model: org/model-id
+    data: {train: data/chat.jsonl}
+    algorithm: sft
+    launch: {use_cpu: true}
+    output_dir: runs/x
+    ```
+    """
+    options = resolved.recipe.algorithm.options()
+    if not settled(resolved.recipe.launch.use_cpu):
+        return
+    for name in ("activation_offloading", "cache_implementation"):
+        if options.get(name) is True or str(options.get(name)).startswith("offloaded"):
+            message = f"`algorithm.{name}` needs a GPU, and the run is on the CPU"
+            yield Finding(("algorithm", name), message, "remove it", of_key=True)

@@ -1,11 +1,12 @@
 """Supervised fine-tuning."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from recipe_runner.components.algorithm import Algorithm
-from recipe_runner.plan import Shape
+from recipe_runner.plan import Shape, Task
 
 
 class Sft(Algorithm):
@@ -38,6 +39,8 @@ class Sft(Algorithm):
 
     upstream: ClassVar[str | None] = "trl:SFTConfig"
     trainer: ClassVar[str] = "trl:SFTTrainer"
+    totals: ClassVar[bool] = True
+    reads_head: ClassVar[bool] = True
     example_shapes: ClassVar[tuple[Shape, ...]] = (
         "conversation",
         "prompt_completion",
@@ -49,12 +52,27 @@ class Sft(Algorithm):
     recommended_learning_rate_with_adapter: ClassVar[float] = 2e-4
     evaluation_metrics: ClassVar[tuple[str, ...]] = ("loss", "mean_token_accuracy", "entropy")
     supports_packing: ClassVar[bool] = True
-    tasks: ClassVar[tuple[Literal["causal_lm", "image_text_to_text"], ...]] = (
+    supports_streaming: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Task, ...]] = (
         "causal_lm",
         "image_text_to_text",
     )
     is_default: ClassVar[bool] = True
     snippet: ClassVar[str] = "algorithm: sft"
+    equation: ClassVar[str] = (
+        "L = -mean over selected tokens t of log p(t | all tokens before t)\n"
+        "dft: each term times p(t | all tokens before t), without a gradient through that factor"
+    )
+    sample_rows: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {
+            "messages": [
+                {"role": "user", "content": "Which planet is red?"},
+                {"role": "assistant", "content": "Mars."},
+            ]
+        },
+        {"prompt": "2 + 2 =", "completion": " 4"},
+        {"text": "Rain in the morning, sun in the afternoon."},
+    )
     managed: ClassVar[frozenset[str]] = frozenset(
         {
             "model_init_kwargs",

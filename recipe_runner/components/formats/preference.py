@@ -1,6 +1,6 @@
 """Preference pairs: a chosen and a rejected answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from recipe_runner.components.chat import ChatFormat, has_turns
@@ -17,7 +17,8 @@ class Preference(ChatFormat):
     An answer is a text, a list of messages or a single message, with `role` and `content` or
     ShareGPT's `from` and `value`; both are of one kind. The prompt is a text or messages too.
     Rows without a prompt have answers that begin with it, and so have rows whose answers
-    repeat it: a prompt that both answers begin with is not put before them again.
+    repeat it: a prompt that both answers begin with is not put before them again. A third
+    answer, a reference worth imitating, is of the same kind as the two and stands as they do.
 
     Preference algorithms learn from them; `sft` does not, since it has no use for the
     rejected answer. To train on the chosen answers alone, rename the column.
@@ -25,6 +26,8 @@ class Preference(ChatFormat):
     >>> row = {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}
     >>> sorted(Preference(type="preference").to_example(row))
     ['chosen', 'prompt', 'rejected']
+    >>> Preference(type="preference").to_example({**row, "reference": " 4."})["reference"]
+    ' 4.'
     """
 
     type: Literal["preference"]
@@ -34,6 +37,8 @@ class Preference(ChatFormat):
     """Column that holds the better answer."""
     rejected_column: str = "rejected"
     """Column that holds the worse answer."""
+    reference_column: str | None = "reference"
+    """Column with a third answer that is worth imitating; rows may lack it, null does not read it."""
     margin_column: str = "margin"
     """Column with a number that says by how much the one is better; rows may lack it."""
 
@@ -59,6 +64,9 @@ class Preference(ChatFormat):
             raise RowProblem("mixed-pair", "has a text and a list of messages as its two answers")
         else:
             example |= self._of_messages(row, prompt, chosen, rejected)
+        column = self.reference_column
+        if column is not None and row.get(column) is not None:
+            example["reference"] = self._reference(row, column, prompt, example)
         if (margin := row.get(self.margin_column)) is not None:
             example["margin"] = _margin(margin, self.margin_column)
         return example
@@ -108,6 +116,25 @@ class Preference(ChatFormat):
             "rejected": self.with_images(row, rejected),
         }
 
+    def _reference(
+        self, row: Row, column: str, prompt: str | list[Message] | None, example: Example
+    ) -> str | list[Message]:
+        """The third answer, which has to be like the two of the example."""
+        answer, chosen = self._answer(row, column), example["chosen"]
+        where = f"has an answer in column `{column}` that"
+        if isinstance(answer, str) != isinstance(chosen, str):
+            kind = "a text" if isinstance(answer, str) else "a list of messages"
+            raise RowProblem("mixed-pair", f"{where} is {kind}, unlike its two others")
+        if "prompt" in example:
+            if isinstance(prompt, list) and _repeats(prompt, answer):
+                raise RowProblem("mixed-pair", f"{where} repeats the prompt, unlike its two others")
+            return answer
+        if not isinstance(answer, str):
+            answer = self.with_images(row, answer)
+        if not _repeats(chosen[: len(prompt) if isinstance(prompt, list) else 1], answer):
+            raise RowProblem("no-prompt", f"{where} does not begin as its two others do")
+        return answer
+
     @classmethod
     def recognises(cls, row: Row) -> str | None:
         kinds: tuple[Any, ...] = (str, list, Mapping)
@@ -121,7 +148,7 @@ class Preference(ChatFormat):
         return {"prompt_column": found[0]} if found else {}
 
 
-def _repeats(prompt: list[Message], *answers: list[Message]) -> bool:
+def _repeats(prompt: Sequence[Any], *answers: Sequence[Any]) -> bool:
     size = len(prompt)
     return all(len(answer) > size and answer[:size] == prompt for answer in answers)
 

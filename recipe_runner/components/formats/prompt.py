@@ -11,10 +11,11 @@ from recipe_runner.rows import Row, RowProblem
 class Prompt(ChatFormat):
     """Rows with a prompt alone, a text or a list of messages.
 
-    For algorithms that let the model answer while they train, and judge its answers.
+    For algorithms that let the model answer while they train. The row's other columns stay
+    with the prompt, so that a reward can compare the answer with one of them.
 
-    >>> Prompt(type="prompt").to_example({"prompt": [{"role": "user", "content": "2 + 2 ="}]})
-    {'prompt': [{'role': 'user', 'content': '2 + 2 ='}]}
+    >>> Prompt(type="prompt").to_example({"prompt": "2 + 2 =", "answer": "4"})
+    {'prompt': '2 + 2 =', 'columns': {'answer': '4'}}
     """
 
     type: Literal["prompt"]
@@ -33,9 +34,30 @@ class Prompt(ChatFormat):
                     "empty-text", f"has an empty text in column `{self.prompt_column}`"
                 )
             self.refuse_images(row)
-            return {"prompt": prompt, **self.beside(row)}
+            return {"prompt": prompt, **self._columns(row), **self.beside(row)}
         messages = self.conversation(prompt, self.prompt_column)
-        return {"prompt": self.with_images(row, messages), **self.beside(row)}
+        if messages[-1]["role"] == "assistant":
+            raise RowProblem(
+                "answered",
+                f"ends with a turn of the assistant in column `{self.prompt_column}`, so there is "
+                "nothing to answer",
+            )
+        return {
+            "prompt": self.with_images(row, messages),
+            **self._columns(row),
+            **self.beside(row),
+        }
+
+    def _columns(self, row: Row) -> Example:
+        """The columns that no other field of the example holds."""
+        taken = {
+            self.prompt_column,
+            self.tools_column,
+            self.images_column,
+            self.chat_template_kwargs_column,
+        }
+        left = {name: value for name, value in row.items() if name not in taken}
+        return {"columns": left} if left else {}
 
     @classmethod
     def recognises(cls, row: Row) -> str | None:

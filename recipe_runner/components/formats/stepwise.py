@@ -49,7 +49,8 @@ class Stepwise(Format):
             raise RowProblem("empty-completion", f"has no step in `{self.completions_column}`")
         if len(labels) != len(steps):
             raise RowProblem(
-                "length-differs", f"has {len(labels)} labels for its {len(steps)} steps"
+                "length-differs",
+                f"has {_counted(len(labels), 'label')} for its {_counted(len(steps), 'step')}",
             )
         return {
             "prompt": prompt,
@@ -76,3 +77,7 @@ class Stepwise(Format):
         if lists and isinstance(row.get("prompt"), str):
             return "there are columns `prompt`, `completions` and `labels`"
         return None
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -111,7 +111,7 @@ class Template(Format):
             return {"text": texts["text"]}
         if self.render == "text":
             if "completion" not in texts:
-                return {"prompt": texts["prompt"]}
+                return {"prompt": texts["prompt"], **self._columns(row)}
             return {"prompt": texts["prompt"], "completion": texts["completion"]}
         prompt: list[Message] = [{"role": "user", "content": texts["prompt"]}]
         if texts.get("system"):
@@ -120,10 +120,16 @@ class Template(Format):
             images = images_of(require_column(row, self.images_column), self.images_column)
             prompt = place_images(prompt, images)
         if "completion" not in texts:
-            return {"prompt": prompt}
+            return {"prompt": prompt, **self._columns(row)}
         return {
             "prompt": prompt,
             "completion": [{"role": "assistant", "content": texts["completion"]}],
+        }
+
+    def _columns(self, row: Row) -> Example:
+        """What rewards read beside the prompt: every column but that of the images."""
+        return {
+            "columns": {k: v for k, v in row.items() if k not in ("prompt", self.images_column)}
         }
 
     @cached_property

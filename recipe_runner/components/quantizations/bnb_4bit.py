@@ -1,9 +1,10 @@
 """Four bits through bitsandbytes."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from recipe_runner.components.base import OrAuto, Strings
-from recipe_runner.components.quantization import Quantization
+from recipe_runner.components.quantization import LayerKind, Quantization
 from recipe_runner.plan import Call, Requirement
 
 
@@ -31,6 +32,8 @@ class Bnb4bit(Quantization):
     """Modules left in full precision; null leaves the output head."""
 
     upstream: ClassVar[str | None] = "transformers:BitsAndBytesConfig"
+    quant_method: ClassVar[str] = "bitsandbytes"
+    layer_kind: ClassVar[LayerKind] = "bnb_4bit"
     requires: ClassVar[tuple[Requirement, ...]] = (
         Requirement("bitsandbytes", "bitsandbytes", "quantization: bnb_4bit"),
     )
@@ -38,8 +41,19 @@ class Bnb4bit(Quantization):
     snippet: ClassVar[str] = "quantization: bnb_4bit"
 
     @property
+    def weight_bits(self) -> float:
+        # A scale for 64 weights, in 32 bits, or in 8 with a second scale for 256 of them.
+        scale = 8 / 64 + 32 / (64 * 256) if self.bnb_4bit_use_double_quant else 32 / 64
+        return 4 + scale
+
+    @property
     def storage_dtype(self) -> str | None:
         return self.bnb_4bit_quant_storage
+
+    @classmethod
+    def made(cls, config: Mapping[str, Any]) -> bool:
+        # Older checkpoints do not name their method.
+        return bool(config.get("load_in_4bit"))
 
     def compile(self) -> Call:
         return Call("transformers:BitsAndBytesConfig", {"load_in_4bit": True, **self.arguments()})

@@ -28,6 +28,7 @@ class Deepspeed(Sharding):
 
     needs_accelerator: ClassVar[bool] = True
     package: ClassVar[str | None] = "deepspeed"
+    keeps_matrices: ClassVar[bool] = False
     snippet: ClassVar[str] = (
         "launch: {strategy: {type: deepspeed, zero_stage: 2}, num_processes: 8}"
     )
@@ -55,4 +56,8 @@ class Deepspeed(Sharding):
         if self.zero_stage == 3:
             config["zero3_init_flag"] = self.zero3_init_flag
             config["zero3_save_16bit_model"] = self.zero3_save_16bit_model
+        if processes.num_machines > 1:
+            # `recipe-run` is started on every machine; the other launchers would start all of
+            # them from one, over ssh.
+            config["deepspeed_multinode_launcher"] = "standard"
         return {"distributed_type": "DEEPSPEED", "deepspeed_config": config}

@@ -36,6 +36,7 @@ class Fsdp(Sharding):
     """Recompute activations inside each unit; takes the place of `training.activation_checkpointing`."""
 
     shards_weights: ClassVar[bool] = True
+    keeps_matrices: ClassVar[bool] = False
     snippet: ClassVar[str] = "launch: {strategy: fsdp, num_processes: 8}"
 
     @property

@@ -20,11 +20,13 @@ from recipe_runner.execute import atomic
 
 
 class Metrics(TrainerCallback):
-    """Keeps the latest row in `last`, for the progress display and the model card."""
+    """Keeps the first and the latest rows, for the progress display, the end and the card."""
 
     def __init__(self, path: Path | None) -> None:
         """Write to `path`; None on ranks that only count."""
         self._path = path
+        self.first: dict[str, Any] = {}
+        self.first_eval: dict[str, Any] = {}
         self.last: dict[str, Any] = {}
         self.last_eval: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}
@@ -37,7 +39,7 @@ class Metrics(TrainerCallback):
         """Take up the rows of an earlier process up to `step`; later ones are dropped."""
         kept = [] if self._path is None else forget_after(self._path, step)
         for row in kept:
-            (self.last if row["kind"] == "train" else self.last_eval).update(row)
+            self._keep(row)
         self.tokens_before = max((row.get("num_tokens") or 0 for row in kept), default=0)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -60,16 +62,27 @@ class Metrics(TrainerCallback):
         logs = dict(logs or {})
         kind = "train" if "loss" in logs else "summary" if "train_loss" in logs else "eval"
         row: dict[str, Any] = {"kind": kind, "step": state.global_step, **logs}
-        if kind == "train":
-            row["tokens_per_second"] = self._tokens_per_second(int(logs.get("num_tokens", 0)))
+        # Some trainers count no tokens.
+        if kind == "train" and "num_tokens" in logs:
+            row["tokens_per_second"] = self._tokens_per_second(int(logs["num_tokens"]))
         if "num_tokens" in row:
             row["num_tokens"] = int(row["num_tokens"]) + self.tokens_before
         row |= memory()
         row["wall_seconds"] = round(time.monotonic() - self._started, 3)
         row["time"] = round(time.time(), 3)
-        {"train": self.last, "eval": self.last_eval, "summary": self.summary}[kind].update(row)
+        self._keep(row)
         if self._path is not None:
             append(self._path, row)
+
+    def _keep(self, row: Mapping[str, Any]) -> None:
+        if row["kind"] == "summary":
+            self.summary.update(row)
+            return
+        evaluated = row["kind"] == "eval"
+        first = self.first_eval if evaluated else self.first
+        if not first:
+            first.update(row)
+        (self.last_eval if evaluated else self.last).update(row)
 
     def _tokens_per_second(self, tokens: int) -> float | None:
         now = time.monotonic()

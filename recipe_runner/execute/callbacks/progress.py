@@ -9,6 +9,7 @@ from transformers import TrainerCallback
 
 from recipe_runner.execute.callbacks.metrics import Metrics
 from recipe_runner.execute.console import Console, Progress
+from recipe_runner.execute.watched import watched
 
 
 class ProgressReport(TrainerCallback):
@@ -58,4 +59,5 @@ class ProgressReport(TrainerCallback):
             memory_bytes=row.get("peak_gpu") or row.get("peak_rss"),
             seconds_left=None if each is None else each * left,
             logged=logged,
+            watched=watched(row),
         )

@@ -295,6 +295,28 @@ TARGET_NOT_ALLOWED = Code(
     """,
 )
 
+WRONG_VERSION = Code(
+    "RR615",
+    "wrong-version",
+    """
+    ## What it means
+    The plan is for certain versions of a package, and another one is installed.
+    This is so for trainers that are experimental upstream.
+
+    ## Why it matters
+    Such a trainer may take other arguments, or compute another loss, in another release.
+
+    ## Example
+    ```text
+    recipe.yaml: RR615 wrong-version: trl 1.17.2 is installed, and the plan is for trl >=1.16,<1.17
+    ```
+
+    ## Instead
+    Install a version that the plan names, or compile the recipe with a recipe_runner that
+    knows the installed one.
+    """,
+)
+
 BEFORE: tuple[Code, ...] = (
     PACKAGE_MISSING,
     TRACKER_MISSING,
@@ -310,4 +332,5 @@ BEFORE: tuple[Code, ...] = (
     UNTESTED_VERSION,
     NOT_A_PLAN,
     TARGET_NOT_ALLOWED,
+    WRONG_VERSION,
 )

@@ -52,7 +52,7 @@ NON_FINITE_LOSS = Code(
     "non-finite-loss",
     """
     ## What it means
-    The loss, or a weight that was about to be saved, is no longer a finite number.
+    The loss, or a weight that was about to be saved or exported, is no finite number.
 
     ## Why it matters
     Every later step would be wasted, and a checkpoint saved from here on would be worthless.

@@ -15,6 +15,7 @@ from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Place
 from recipe_runner.execute.data.arrange import arrange, signs
 from recipe_runner.execute.data.cache import Entry, Store
 from recipe_runner.execute.data.codes import DATA_UNREADABLE, PREPARATION_KILLED
+from recipe_runner.execute.data.columns import Columns
 from recipe_runner.execute.data.hashes import stamps
 from recipe_runner.execute.data.key import Key
 from recipe_runner.execute.data.layout import arrow_writer, numbers_name, tokens_name
@@ -24,7 +25,7 @@ from recipe_runner.execute.data.receipt import Role, receipt_of
 from recipe_runner.execute.data.shares import counted
 from recipe_runner.execute.data.sources import chosen, is_remote, open_rows
 from recipe_runner.execute.data.template import demand_readable
-from recipe_runner.execute.data.work import Bench, Reader, Task, numbers_schema, tokens_schema
+from recipe_runner.execute.data.work import Bench, Reader, Task, numbers_schema
 from recipe_runner.execute.tokenize import TokenizeSettings
 from recipe_runner.execute.vision import ImageFolder, image_base, load_processor
 from recipe_runner.execute.vision.images import FOLDER as IMAGES
@@ -144,7 +145,8 @@ def bench_of(
     rows = open_rows(source, kept, revision=commit, recipe=plan.recipe_path, head=head)
     reader = Reader(source, rows)
     settings = settings_of(plan, source, number)
-    bench = Bench(reader, tokenizer, settings, is_weighted(plan.data), signs(plan.data))
+    columns = Columns.of(plan, weighted=is_weighted(plan.data))
+    bench = Bench(reader, tokenizer, settings, columns, signs(plan.data), plan.data.steps)
     if plan.model.sees:
         bench.processor = load_processor(plan, tokenizer)
         bench.images = ImageFolder(image_base(source), work.parent / IMAGES)
@@ -188,7 +190,7 @@ def _tokenize(
     processes = processes_for(len(tasks), plan.data.num_proc)
     tallies = [Tally() for _ in benches]
     done = 0
-    schema = tokens_schema(weighted=is_weighted(plan.data), sees=plan.model.sees)
+    schema = Columns.of(plan, weighted=is_weighted(plan.data)).schema
     with ExitStack() as stack:
         tokens = [arrow_writer(stack, folder / tokens_name(n), schema) for n in range(len(benches))]
         numbers = [

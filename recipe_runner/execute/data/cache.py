@@ -22,17 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from recipe_runner.execute.cache_root import cache_root as cache_root
+
 MANIFEST = "manifest.json"
 BUILDING = ".building"
 _LOCK = ".lock"
-
-
-def cache_root() -> Path:
-    """`RECIPE_RUNNER_CACHE`, or `recipe_runner` in `XDG_CACHE_HOME` or `~/.cache`."""
-    if own := os.environ.get("RECIPE_RUNNER_CACHE"):
-        return Path(own).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "recipe_runner"
 
 
 @dataclass(frozen=True)

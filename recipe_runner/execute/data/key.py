@@ -84,6 +84,7 @@ def key_of(plan: Plan, tokenizer: Mapping[str, Any], contents: Sequence[Sequence
                 _source(source, content) for source, content in zip(sources, contents, strict=True)
             ],
             "data": _shared(data),
+            "feed": plan.feed,
             **image_parts(plan),
         }
     )

@@ -53,7 +53,7 @@ def each(benches: Sequence[Bench], tasks: Sequence[Task], processes: int) -> Ite
     if processes == 1:
         yield from (do(benches, task) for task in tasks)
         return
-    with _one_thread_each(), ExitStack() as stack:
+    with _variables_of_workers(), ExitStack() as stack:
         idle = [_start(stack, benches) for _ in range(processes)]
         under_way: dict[Connection, int] = {}
         results: dict[int, Done] = {}
@@ -79,13 +79,38 @@ def _start(stack: ExitStack, benches: Sequence[Bench]) -> Connection:
     pair: tuple[Connection, Connection] = context.Pipe()
     ours, theirs = pair
     worker = context.Process(target=_work, args=(theirs, benches), daemon=True)
-    worker.start()
+    with _signals_wait():
+        worker.start()
     # The pipe ends with the worker only where nobody else holds its end.
     theirs.close()
     stack.callback(worker.join)
     stack.callback(worker.kill)
     stack.callback(ours.close)
     return ours
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Have SIGINT and SIGTERM take effect after the block.
+
+    One that comes while a process forks would be lost: Python drops what is raised in the
+    hooks that run then.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers: list[int] = [
+        n for n in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(n))
+    ]
+    before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _send(worker: Connection, task: Task) -> None:
@@ -148,17 +173,21 @@ def _die_with(sentinel: int) -> None:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Keep each worker's tokenizer to one thread: processes already use all cores.
+def _variables_of_workers() -> Iterator[None]:
+    """Set what workers take over from their parent while they are started.
 
-    `tokenizers` reads the variable when it forks and warns where it is not set.
+    Each keeps its tokenizer to one thread, since processes already use all cores: `tokenizers`
+    reads the variable when it forks and warns where it is not set. One that is not forked looks
+    for modules among what is installed only, and not in the working directory.
     """
-    before = os.environ.get("TOKENIZERS_PARALLELISM")
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    values = {"TOKENIZERS_PARALLELISM": "false", "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["TOKENIZERS_PARALLELISM"]
-        else:
-            os.environ["TOKENIZERS_PARALLELISM"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -20,6 +20,7 @@ from datasets import Features, IterableDataset, Value, concatenate_datasets, int
 
 from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute.data.build import is_weighted, settings_of
+from recipe_runner.execute.data.columns import Columns
 from recipe_runner.execute.data.receipt import SourceReceipt, receipt_of
 from recipe_runner.execute.data.stream_rows import Part
 from recipe_runner.execute.data.template import demand_readable
@@ -83,7 +84,7 @@ class Stream(IterableDataset):
                 Reader(part.source, _Held()),
                 tokenizer,
                 settings_of(plan, part.source, part.number),
-                is_weighted(data),
+                Columns.of(plan, weighted=is_weighted(data)),
             )
             for part in parts
         ]

@@ -74,7 +74,9 @@ def because(console: Console) -> Callable[[Explanation], None]:
 def summary(receipt: Receipt) -> Iterator[str]:
     """A line for all rows, and more for each source that lost rows or tokens."""
     tokens = receipt.train_tokens
-    share = f", {receipt.trained_tokens / tokens:.0%} of them trained" if tokens else ""
+    trained = receipt.trained_tokens
+    # Prompts alone have no token that trains: their answers do.
+    share = f", {trained / tokens:.0%} of them trained" if trained else ""
     held = f", {receipt.eval_rows:,} rows to evaluate on" if receipt.eval_rows else ""
     how = "found in the cache" if receipt.cached else f"prepared in {receipt.seconds:.1f} s"
     yield f"{receipt.train_rows:,} rows to train on ({tokens:,} tokens{share}){held}; {how}"

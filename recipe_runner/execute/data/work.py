@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recipe_runner.components.base import create
 from recipe_runner.components.format import Example, Format
+from recipe_runner.execute.data.columns import ANSWERS, Columns, length_of, trained_of
 from recipe_runner.execute.data.signatures import signature_of
-from recipe_runner.execute.tokenize import IGNORED, RowTokenizer, Tokenized, TokenizeSettings
-from recipe_runner.execute.vision import ImageFolder, ImageRow, TextOnly, VisionTokenizer
-from recipe_runner.plan import SourcePlan
+from recipe_runner.execute.tokenize import (
+    AnswersTokenizer,
+    PromptTokenizer,
+    RowTokenizer,
+    Tokenized,
+    TokenizeSettings,
+)
+from recipe_runner.execute.vision import ImageFolder, TextOnly, VisionTokenizer
+from recipe_runner.plan import SourcePlan, StepLoss
 from recipe_runner.rows import RowProblem
 from recipe_runner.rows.answers import consecutive_assistant, refuse_odd
 from recipe_runner.rows.row import Chunk, Rows, Where, rename
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FORMATS = "recipe_runner.components.formats"
+
+Result = tuple[Tokenized, ...] | RowProblem
 
 
 class Task(NamedTuple):
@@ -82,23 +91,44 @@ class Reader:
 class Bench:
     """A reader with what turns its examples into tokens.
 
-    `weighted` writes the column `weights`, `signed` makes a signature for each row.
-    Where the model sees, `processor` stands for its tokenizer, and `images` finds pictures.
+    `columns` are what is written of a row, `signed` makes a signature for each row, `steps`
+    says which steps of an answer count. Where the model sees, `processor` stands for its
+    tokenizer, and `images` finds pictures.
     """
 
     reader: Reader
     tokenizer: PreTrainedTokenizerBase
     settings: TokenizeSettings
-    weighted: bool = False
+    columns: Columns = field(default_factory=Columns)
     signed: bool = False
+    steps: StepLoss | None = None
     processor: Any = None
     images: ImageFolder | None = None
 
     @cached_property
-    def tokenize(self) -> Callable[[Sequence[Example]], list[tuple[Tokenized, ...] | RowProblem]]:
+    def tokenize(self) -> Callable[[Sequence[Example]], list[Result]]:
         if self.images is not None:
             return VisionTokenizer.of(self.processor, self.settings, self.images)
-        return TextOnly(RowTokenizer.of(self.tokenizer, self.settings))
+        return TextOnly(self._of_texts())
+
+    def _of_texts(self) -> Callable[[Sequence[Example]], list[Result]]:
+        """What turns examples without images into rows of the feed."""
+        feed = self.columns.feed
+        if feed in ANSWERS:
+            return AnswersTokenizer.of(self.tokenizer, self.settings, ANSWERS[feed])
+        if feed == "prompts":
+            return PromptTokenizer.of(self.tokenizer, self.settings)
+        if feed == "steps":
+            from recipe_runner.execute.tokenize.steps import StepTokenizer
+
+            loss = self.steps or StepLoss()
+            return StepTokenizer.of(
+                self.tokenizer,
+                self.settings,
+                separator=loss.separator,
+                last_step_only=loss.last_only,
+            )
+        return RowTokenizer.of(self.tokenizer, self.settings)
 
     def __getstate__(self) -> dict[str, Any]:
         # What is made on first use is made again in another process.
@@ -151,38 +181,24 @@ def do(benches: Sequence[Bench], task: Task) -> Done:
         tally.rows += len(result)
         for row in result:
             _count(tally, row)
-    sees = bench.images is not None
-    batches = _batches(rows, numbers, marks, weighted=bench.weighted, sees=sees)
+    if not rows:
+        return Done(task.source, None, None, tally)
+    batches = bench.columns.batch(rows), _numbers(rows, numbers, marks)
     return Done(task.source, *batches, tally, b"".join(signatures))
 
 
 def _count(tally: Tally, row: Tokenized) -> None:
     tally.truncated_rows += row.truncated > 0
     tally.truncated_tokens += row.truncated
-    tally.tokens += len(row.labels)
-    tally.trained_tokens += len(row.labels) - row.labels.count(IGNORED)
-    tally.longest = max(tally.longest, len(row.labels))
+    tally.tokens += length_of(row)
+    tally.trained_tokens += trained_of(row)
+    tally.longest = max(tally.longest, length_of(row))
 
 
 def mark_of(example: Example) -> bytes:
     """16 bytes that tell the content of an example: equal examples have equal marks."""
     text = json.dumps(example, sort_keys=True, ensure_ascii=False, default=repr)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def tokens_schema(*, weighted: bool = False, sees: bool = False) -> pa.Schema:
-    """The columns of prepared data; labels are -100 where the loss is not taken.
-
-    For a model that `sees` there are `pictures`, what `ImageRow.pictures` says.
-    """
-    import pyarrow as pa
-
-    fields = {"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())}
-    if weighted:
-        fields["weights"] = pa.list_(pa.float32())
-    if sees:
-        fields["pictures"] = pa.list_(pa.uint8())
-    return pa.schema(fields)
 
 
 def numbers_schema() -> pa.Schema:
@@ -197,42 +213,14 @@ def numbers_schema() -> pa.Schema:
     return pa.schema({"row": pa.int64(), **counts, "mark": pa.binary(16)})
 
 
-def _batches(
-    rows: list[Tokenized], numbers: list[int], marks: list[bytes], *, weighted: bool, sees: bool
-) -> tuple[pa.RecordBatch | None, pa.RecordBatch | None]:
+def _numbers(rows: list[Tokenized], numbers: list[int], marks: list[bytes]) -> pa.RecordBatch:
     import pyarrow as pa
 
-    if not rows:
-        return None, None
-    columns = [
-        _lists([row.input_ids for row in rows], "int32"),
-        _lists([row.labels for row in rows], "int32"),
-    ]
-    if weighted:
-        weights = [row.weights or [1.0] * len(row.labels) for row in rows]
-        columns.append(_lists(weights, "float32"))
-    if sees:
-        pictures = [list(row.pictures) for row in rows if isinstance(row, ImageRow)]
-        columns.append(pa.array(pictures, pa.list_(pa.uint8())))
     behind = [
         pa.array(numbers, pa.int64()),
-        pa.array([len(row.input_ids) for row in rows], pa.int32()),
-        pa.array([len(row.labels) - row.labels.count(IGNORED) for row in rows], pa.int32()),
+        pa.array([length_of(row) for row in rows], pa.int32()),
+        pa.array([trained_of(row) for row in rows], pa.int32()),
         pa.array([row.truncated for row in rows], pa.int32()),
         pa.array(marks, pa.binary(16)),
     ]
-    return (
-        pa.record_batch(columns, tokens_schema(weighted=weighted, sees=sees)),
-        pa.record_batch(behind, numbers_schema()),
-    )
-
-
-def _lists(values: Sequence[Sequence[float]], kind: str) -> pa.Array:
-    """A column of lists of numbers: several times faster than Arrow's own conversion."""
-    import numpy as np
-    import pyarrow as pa
-
-    offsets: np.ndarray[Any, Any] = np.zeros(len(values) + 1, np.int32)
-    np.cumsum([len(each) for each in values], out=offsets[1:])
-    flat = np.concatenate([np.array(each, kind) for each in values])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    return pa.record_batch(behind, numbers_schema())

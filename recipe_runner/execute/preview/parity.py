@@ -20,10 +20,14 @@ from recipe_runner.execute.preview.roles import messages_of
 from recipe_runner.execute.preview.row import weights_of
 from recipe_runner.execute.tokenize import Tokenized
 from recipe_runner.execute.tokenize.conversation import Chat, ChatTemplate, shared_length
+from recipe_runner.plan import Feed
 from recipe_runner.rows import RowProblem
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_CONVERSATIONS: tuple[Feed, ...] = ("sequences", "answered_sequences")
+"""Feeds whose rows are conversations."""
 
 _ROWS = 16
 _AROUND = 24
@@ -57,9 +61,10 @@ def parity_findings(desk: Desk, numbers: Mapping[int, Sequence[int]]) -> list[Di
     """What differs, told once for each data set. Reports RR452 and RR453.
 
     `numbers` are the rows to compare, by the place of their data set. Rows that cannot be
-    used are left out: preparing tells about them. Models that see are not compared.
+    used are left out: preparing tells about them. Models that see are not compared, nor
+    rows of several answers or of none, which are no conversation as they stand.
     """
-    if desk.plan.model.sees:
+    if desk.plan.model.sees or desk.plan.feed not in _CONVERSATIONS:
         return []
     trained = {place: list(_conversations(desk, place, numbers[place])) for place in numbers}
     if not any(trained.values()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from recipe_runner.components.format import Example
@@ -11,7 +13,7 @@ from recipe_runner.diagnostics import Diagnostic
 from recipe_runner.execute.data.work import Bench, Outcome
 from recipe_runner.execute.preview.pieces import Piece, Reading
 from recipe_runner.execute.preview.roles import roles_of
-from recipe_runner.execute.tokenize import IGNORED, Tokenized
+from recipe_runner.execute.tokenize import IGNORED, AnswersRow, Tokenized
 from recipe_runner.execute.vision import ImageRow, image_token_ids, plain_tokens, split
 from recipe_runner.execute.vision.reading import IMAGE
 from recipe_runner.plan import LossPlan, RowPolicy
@@ -55,7 +57,8 @@ class PreviewRow:
 
     `tokens` and `trained` count those that are left after truncation, `truncated` those
     that were cut off. A row that was split has several `parts`. A row with a `problem`
-    has pieces only where its text could be rendered, and none of them trains.
+    has pieces only where its text could be rendered, and none of them trains. `answers` is
+    True for a prompt with answers to it, each of which is a sequence with the prompt.
     """
 
     source: Source
@@ -68,6 +71,17 @@ class PreviewRow:
     part: int = 1
     parts: int = 1
     problem: Problem | None = None
+    answers: bool = False
+
+    @property
+    def passages(self) -> list[tuple[str, tuple[Piece, ...]]]:
+        """The text in the parts in which a person reads it, each with its name.
+
+        A prompt and its answers are parts by their roles; any other row is one without a name.
+        """
+        if not self.answers:
+            return [("", self.pieces)]
+        return [(role, tuple(those)) for role, those in groupby(self.pieces, attrgetter("role"))]
 
     @property
     def share(self) -> float:
@@ -137,10 +151,13 @@ class Lens:
             pieces=pieces,
             part=part,
             parts=parts,
+            answers=isinstance(whole, AnswersRow),
         )
 
     def _roles(self, example: Example, whole: Tokenized, trained: list[bool]) -> list[str]:
         settings = self.bench.settings
+        if isinstance(whole, AnswersRow):
+            return whole.roles
         if isinstance(whole, ImageRow) and whole.images:
             return self._roles_of_seen(example, whole, trained)
         return roles_of(example, whole.input_ids, trained, self.bench.tokenizer, settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -48,7 +48,7 @@ class ImageRow(Tokenized):
 class TextOnly:
     """Tokenizes rows for a model that reads text: a row with an image is refused."""
 
-    rows: RowTokenizer
+    rows: Callable[[Sequence[Example]], list[Result]]
 
     def __call__(self, examples: Sequence[Example]) -> list[Result]:
         seen = [has_images(example) for example in examples]

@@ -118,6 +118,8 @@ def kill_once(scene: Scene, cache: Path, after: float, how: How) -> Killed:
     process = scene.start(cache)
     await_building(process, cache)
     time.sleep(after)
+    while how == "a worker" and process.poll() is None and not workers(process.pid):
+        time.sleep(0.005)
     family = [*workers(process.pid), psutil.Process(process.pid)]
     written = sum(path.stat().st_size for path in _files(cache))
     if how == "a worker" and len(family) > 1:

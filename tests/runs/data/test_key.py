@@ -20,6 +20,7 @@ from recipe_runner.plan import (
     Plan,
     RowPolicy,
     SourcePlan,
+    StepLoss,
 )
 
 pytestmark = pytest.mark.runs
@@ -81,6 +82,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "packing": "bfd",
         "eval_packing": "bfd",
         "num_proc": 3,
+        "steps": StepLoss("X"),
     },
 }  # fmt: skip
 """Another value for every field that a plan's data have."""
@@ -142,6 +144,7 @@ NO_ROWS = (
     "recipe_runner.diagnostics",
     "recipe_runner.execute.atomic",
     "recipe_runner.execute.build",
+    "recipe_runner.execute.cache_root",
     "recipe_runner.execute.codes",
     "recipe_runner.execute.console",
     "recipe_runner.execute.fault",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -59,3 +61,20 @@ def test_an_error_of_a_worker_is_told(
     bench = Bench(reader, tokenizer, TokenizeSettings(LossPlan.of("assistant")))
     with pytest.raises(kind, match=words):
         list(each([bench], [Task(0, chunk) for chunk in rows.chunks], 2))
+
+
+SIGNAL_WHILE_FORKING = """
+import os, signal
+from recipe_runner.execute.data.pool import each
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    list(each([], [None] * 4, 2))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_while_a_worker_starts_is_not_lost() -> None:
+    command = [sys.executable, "-c", SIGNAL_WHILE_FORKING]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")

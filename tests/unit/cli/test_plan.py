@@ -55,6 +55,10 @@ def test_the_page_names_what_a_reader_looks_for(recipe_run: Command) -> None:
             "training rows nearly the same (0.9 alike) as an earlier one are removed",
         ),
         (
+            "adapter={type: lora, init_lora_weights: eva}",
+            "eva_config (EvaConfig: upstream defaults)",
+        ),
+        (
             "data.eval=chat.jsonl",
             "duplicates training rows that are evaluated on are counted and reported",
         ),
@@ -66,11 +70,9 @@ def test_the_page_names_what_a_reader_looks_for(recipe_run: Command) -> None:
             "rows with consecutive_assistant are kept",
         ),
     ],
-    ids=["exact", "near", "leakage", "bad-rows", "bad-rows-by-kind"],
+    ids=["exact", "near", "start-of-adapter", "leakage", "bad-rows", "bad-rows-by-kind"],
 )
-def test_the_page_says_what_becomes_of_odd_rows(
-    recipe_run: Command, change: str, expected: str
-) -> None:
+def test_the_page_says_what_was_chosen(recipe_run: Command, change: str, expected: str) -> None:
     done = recipe_run("plan", "recipe.yaml", *MACHINE, "--set", change)
     assert expected in " ".join(done.stdout.split()), done.stdout + done.stderr
 

@@ -25,7 +25,8 @@ def shop(tmp_path: Path) -> Workshop:
 @pytest.mark.parametrize(
     ("changes", "attention"),
     [
-        pytest.param({}, None, id="rows of their own"),
+        pytest.param({}, "segments", id="joined before the layers"),
+        pytest.param({"speed": "off"}, None, id="rows of their own"),
         pytest.param({ATTENTION: "sdpa"}, "sdpa", id="rows of their own, stated"),
         pytest.param(PACKED, "segments", id="packed"),
         pytest.param(PADDING_FREE, "segments", id="padding-free"),

@@ -208,7 +208,37 @@ FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
         pytest.param(
             {"model.dtype": "float16", "adapter": "lora"}, "H100", [], id="float16 that is frozen"
         ),
-        pytest.param({"training.optim": "apollo_adamw"}, "cpu", ["RR504"], id="no modules"),
+        pytest.param(
+            {"training.optim": "apollo_adamw", "training.save_only_model": True},
+            "cpu",
+            ["RR504"],
+            id="no modules",
+        ),
+        pytest.param(
+            {"training.optim": "grokadamw"}, "H100", ["RR398"], id="no state to resume from"
+        ),
+        pytest.param({"training.optim": "muon", "adapter": "lora"}, "cpu", ["RR397"], id="muon"),
+        pytest.param(
+            {"training.optim": "muon", "launch.strategy": "fsdp"},
+            "8xH100-80GB",
+            ["RR398"],
+            id="muon in pieces",
+        ),
+        pytest.param(
+            {
+                "training.optim": "lomo",
+                "training.max_grad_norm": 0.0,
+                "training.gradient_accumulation_steps": 1,
+                "training.parameter_groups": [{"pattern": "norm"}],
+            },
+            "cpu",
+            ["RR396"],
+            id="one rate for all",
+        ),
+        pytest.param({"training.loraplus_lr_embedding": 1e-5}, "cpu", ["RR307"], id="no LoRA+"),
+        pytest.param(
+            {"adapter": "lora", "model.trainable": {"norms": True}}, "cpu", ["RR313"], id="norms"
+        ),
         pytest.param(
             {"training.optim_target_modules": "all-linear"}, "cpu", ["RR307"], id="not projected"
         ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recipe_runner.components.adapter import Setting
 from recipe_runner.components.base import (
     Component,
     NotResolvedError,
@@ -22,7 +23,9 @@ AXES = (
     "adapters",
     "algorithms",
     "formats",
+    "levers",
     "quantizations",
+    "rewards",
     "shardings",
     "sources",
     "trackers",
@@ -106,7 +109,7 @@ def test_create_reads_plain_values() -> None:
 def test_compiling_an_open_value_is_our_fault() -> None:
     adapter = create("recipe_runner.components.adapters", {"type": "lora"})
     with pytest.raises(NotResolvedError):
-        adapter.compile("causal_lm")
+        adapter.compile(Setting("causal_lm"))
     assert settled(3) == 3
 
 
@@ -114,7 +117,7 @@ def test_lora_becomes_a_call_with_every_field() -> None:
     adapter = create(
         "recipe_runner.components.adapters", {"type": "lora", "r": 4, "lora_alpha": 8.0}
     )
-    call = adapter.compile("causal_lm")
+    call = adapter.compile(Setting("causal_lm"))
     assert isinstance(call, Call)
     assert call.target == "peft:LoraConfig"
     assert (call.arguments["lora_alpha"], call.arguments["task_type"]) == (8.0, "CAUSAL_LM")

@@ -93,8 +93,8 @@ OTHERS: dict[str, tuple[Rows | str, Rows, Rows]] = {
     ),
     "template: a prompt alone": (
         {"type": "template", "render": "chat", "prompt": "{q}"},
-        {"q": "a"},
-        {"prompt": [ASKED]},
+        {"q": "a", "right": "b"},
+        {"prompt": [ASKED], "columns": {"q": "a", "right": "b"}},
     ),
     "template: Jinja": (
         {
@@ -150,6 +150,63 @@ OTHERS: dict[str, tuple[Rows | str, Rows, Rows]] = {
             "margin": 2.0,
         },
     ),
+    "preference: a third answer": (
+        "preference",
+        {"prompt": "a", "chosen": "b", "rejected": "c", "reference": "d"},
+        {"prompt": "a", "chosen": "b", "rejected": "c", "reference": "d"},
+    ),
+    "preference: a third answer of ShareGPT": (
+        "preference",
+        {
+            "prompt": [{"from": "human", "value": "a"}],
+            "chosen": [{"from": "gpt", "value": "b"}],
+            "rejected": {"from": "gpt", "value": "c"},
+            "reference": {"from": "gpt", "value": "d"},
+        },
+        {
+            "prompt": [ASKED],
+            "chosen": [ANSWERED],
+            "rejected": said(("assistant", "c")),
+            "reference": said(("assistant", "d")),
+        },
+    ),
+    "preference: a prompt that all three answers repeat": (
+        {"type": "preference", "reference_column": "gold"},
+        {
+            "prompt": [ASKED],
+            "chosen": [ASKED, ANSWERED],
+            "rejected": said(("user", "a"), ("assistant", "c")),
+            "gold": said(("user", "a"), ("assistant", "d")),
+        },
+        {
+            "chosen": [ASKED, ANSWERED],
+            "rejected": said(("user", "a"), ("assistant", "c")),
+            "reference": said(("user", "a"), ("assistant", "d")),
+        },
+    ),
+    "preference: three answers that begin alike": (
+        "preference",
+        {
+            "chosen": [ASKED, ANSWERED],
+            "rejected": said(("user", "a"), ("assistant", "c")),
+            "reference": said(("user", "a"), ("assistant", "d")),
+        },
+        {
+            "chosen": [ASKED, ANSWERED],
+            "rejected": said(("user", "a"), ("assistant", "c")),
+            "reference": said(("user", "a"), ("assistant", "d")),
+        },
+    ),
+    "preference: a third answer that is not there": (
+        "preference",
+        {"prompt": "a", "chosen": "b", "rejected": "c", "reference": None},
+        {"prompt": "a", "chosen": "b", "rejected": "c"},
+    ),
+    "preference: a third answer that is not read": (
+        {"type": "preference", "reference_column": None},
+        {"prompt": "a", "chosen": "b", "rejected": "c", "reference": [ANSWERED]},
+        {"prompt": "a", "chosen": "b", "rejected": "c"},
+    ),
     "unpaired_preference: a table's truth value": (
         "unpaired_preference",
         {"prompt": "a", "completion": "b", "label": "False"},
@@ -169,7 +226,11 @@ OTHERS: dict[str, tuple[Rows | str, Rows, Rows]] = {
         {"prompt": "a", "completions": ["b", "c"], "labels": [1, 0]},
         {"prompt": "a", "completions": ["b", "c"], "labels": [True, False]},
     ),
-    "prompt: a text": ("prompt", {"prompt": "a", "answer": "b"}, {"prompt": "a"}),
+    "prompt: a text": (
+        "prompt",
+        {"prompt": "a", "answer": "b"},
+        {"prompt": "a", "columns": {"answer": "b"}},
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import namedtuple
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from recipe_runner.diagnostics import DiagnosticError
 from recipe_runner.execute import preflight
 from recipe_runner.execute.failure import diagnose
 from recipe_runner.execute.record import RunDirectory
-from recipe_runner.plan import Plan, encode
+from recipe_runner.plan import Plan, Requirement, encode
 from tests.workshop import Workshop, recipe
 
 Usage = namedtuple("Usage", "total used free")
@@ -50,6 +51,20 @@ def test_a_version_that_was_not_tested(shop: Workshop, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(upstream, "versions", versions)
     assert "RR612" in codes(shop.plan(recipe()))
+
+
+@pytest.mark.parametrize(
+    "versions", [">=9,<10", ">=9.2,<9.3", ">=0.1,<0.2", ">=8.1,<9", ">=99,<100"]
+)
+def test_a_version_that_the_plan_is_not_for(versions: str, shop: Workshop) -> None:
+    # pytest stands for a package of which a plan wants certain versions.
+    asked = Requirement("pytest", "pytest", "a test", versions)
+    plan = replace(shop.plan(recipe()), requires=(asked,))
+    here = tuple(map(int, pytest.__version__.split(".")[:2]))
+    low = tuple(map(int, versions.split(",")[0].lstrip(">=").split(".")))
+    high = tuple(map(int, versions.split(",")[1].lstrip("<").split(".")))
+    fits = low <= here and here < high
+    assert ("RR615" in codes(plan)) is not fits
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"version": 99}'])

@@ -25,6 +25,26 @@ def with_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What Linux says of the CPUs: they have no bfloat16, until a test writes more."""
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor : 0\nflags : fpu avx2\n", encoding="ascii")
+    monkeypatch.setattr("recipe_runner.execute.probe._CPUS", file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("flags", "bf16"), [("avx2 avx512f", False), ("avx512_bf16", True), ("fpu amx_bf16", True)]
+)
+def test_bfloat16_of_a_cpu(
+    flags: str, bf16: bool, cpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    cpus.write_text(f"flags : {flags}\n", encoding="ascii")
+    assert this_machine().bf16 is bf16
+
+
 def test_machine_without_nvidia_smi_has_no_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -241,7 +241,7 @@ def test_every_key_is_described() -> None:
         pytest.param(
             f"{BASE}adapter: none\n",
             '`adapter` is "none", which is none of its choices',
-            "to have none, leave the key out; choices: lora",
+            "to have none, leave the key out; choices: adalora, adamss",
             id="none-as-a-word",
         ),
         pytest.param(

@@ -104,3 +104,11 @@ def test_place_falls_back_to_the_key_of_the_nearest_parent() -> None:
 )
 def test_dotted_paths(path: Path, shown: str) -> None:
     assert dotted(path) == shown
+
+
+@pytest.mark.parametrize("text", ["\u2028", "\u2028b", "\x85", "\xa0x"])
+def test_other_white_space_behind_an_anchor_is_text(text: str) -> None:
+    document = document_of(f"a: &x {text}")
+    assert document.value == {"a": text}
+    span = document.spans[("a",)].value
+    assert (span.start.offset, span.end.offset) == (6, 6 + len(text))

@@ -66,7 +66,9 @@ def test_a_class_has_no_values_and_an_enumeration_has_no_fields() -> None:
 
 def test_every_target_can_be_read() -> None:
     for target in upstream.targets():
-        assert target.partition(":")[0] in upstream.versions()
+        assert target.partition(":")[0].partition(".")[0] in upstream.versions()
+        if target == "transformers:QuarkConfig":
+            continue  # takes whatever it is given
         try:
             assert upstream.fields(target)
         except KeyError:

@@ -1,0 +1,1 @@
+"""One file per lever; see `components/lever.py`."""

@@ -1,0 +1,1 @@
+"""Adapters beyond their configuration: where they begin, what moves them, how they are saved."""
