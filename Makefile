@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c c
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart test test-fast lint generate bench clean
+.PHONY: help venv quickstart test test-fast lint generate bench bench-gpu clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,8 +56,11 @@ lint: .venv/.dev ## check style, types, layers and generated files
 generate: .venv/.dev ## rewrite the files that are derived from the code
 	@$(BIN)/python -m recipe_runner.devtools.generate
 
-bench: .venv/.dev ## compare recipe-run with a plain TRL script
+bench: .venv/.dev ## compare recipe-run with a plain TRL script, in ten minutes on two cores
 	@$(BIN)/python -m benchmarks
+
+bench-gpu: .venv/.dev ## the same on one GPU, with models of 0.6 to 8 billion parameters
+	@$(BIN)/python -m benchmarks gpu
 
 clean: ## remove .venv and caches; runs/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -1,30 +1,22 @@
 """`python -m benchmarks.ablation [JOB] [REPEATS]`: each lever off alone, and on alone.
 
 Trains one job of `benchmarks.speed` in turns in one process, and prints real tokens per CPU second
-as a multiple of `speed: off`, with the losses beside it.
+as a multiple of `speed: off`, with the losses beside it. Levers are those that are there.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import shutil
 import sys
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks import assets
-from benchmarks.arms import JOBS, Job, model_of, ours, rows_of, timed
+from benchmarks.arms import Bench, Refused
+from benchmarks.compared import rate
 from benchmarks.environment import ROOT
-from benchmarks.results import COMMITTED, median, show, write
-from recipe_runner.components.base import discover
+from benchmarks.jobs import JOBS, Arm
+from benchmarks.results import COMMITTED, median, say, show, write
 
-LEVERS = [
-    # One process has one thread here, whatever the lever says.
-    name
-    for name in discover("recipe_runner.components.levers")
-    if name != "threads"
-]
 _WORK = ROOT / "runs/benchmarks/ablation"
 
 
@@ -35,48 +27,61 @@ def main(name: str, repeats: int) -> None:
     hush()
     [job] = [each for each in JOBS if each.name == name]
     made = assets.make(ROOT / "runs/benchmarks/assets", 2000)
-    folder = _WORK / job.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    model_of(folder / "model", made.model, job)
-    rows = rows_of(job, folder)
-    lines = [
-        {"job": name, "arm": arm, "repeat": repeat, **_run(job, folder, rows, speed)}
-        for repeat in range(repeats)
-        for arm, speed in _arms().items()
-    ]
-    rates = {
-        arm: median(
-            each["real_tokens"] / each["cpu_seconds"] for each in lines if each["arm"] == arm
-        )
-        for arm in _arms()
-    }
+    bench = Bench(job, _WORK / job.name, made.model)
+    lines = list(runs(bench, list(arms()), repeats))
     write(COMMITTED, "ablation", lines)
+    report(job.name, lines)
+
+
+def arms() -> Iterator[Arm]:
+    """Plain TRL, all levers, all but one, and each by itself.
+
+    The process has one thread, whatever a lever that counts cores may say.
+    """
+    from recipe_runner.components.base import discover
+    from recipe_runner.components.lever import Lever
+
+    found = discover("recipe_runner.components.levers").items()
+    levers = [name for name, each in found if issubclass(each, Lever) and not each.counts_cores]
+    yield Arm("ours", "off", speed="off")
+    yield Arm("ours", "auto")
+    yield from (Arm("ours", f"auto without {name}", speed={name: "off"}) for name in levers)
+    for name in levers:
+        yield Arm("ours", f"{name} alone", speed={"levers": "off", name: "on"})
+
+
+def runs(bench: Bench, arms: Sequence[Arm], repeats: int) -> Iterator[dict[str, Any]]:
+    """A line per run; a lever that is not used here is named once, and not timed."""
+    done: set[str] = set()
+    for repeat in range(repeats):
+        for arm in arms:
+            if arm.name in done:
+                continue
+            try:
+                used = bench.levers(arm)
+            except Refused as why:
+                say(f"{arm.name}: {why}")
+                done.add(arm.name)
+                continue
+            if arm.name.endswith(" alone") and not used:
+                say(f"{arm.name}: it is not used in this job")
+                done.add(arm.name)
+                continue
+            yield {"repeat": repeat, **bench.run(arm)}
+
+
+def report(job: str, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Print the table."""
+    rates = {
+        arm: median(rate(each) for each in lines if each["arm"] == arm)
+        for arm in dict.fromkeys(each["arm"] for each in lines)
+    }
+    last = {each["arm"]: each["losses"][-1] for each in lines}
     show(
-        f"ablation, {job.name}: real tokens per CPU second",
+        f"ablation, {job}: real tokens per CPU second",
         ("", "tokens/CPU s", "ratio to off", "last loss"),
-        (
-            (
-                arm,
-                rate,
-                rate / rates["off"],
-                f"{next(each for each in lines if each['arm'] == arm)['losses'][-1]:.5f}",
-            )
-            for arm, rate in rates.items()
-        ),
+        ((arm, each, each / rates["off"], f"{last[arm]:.5f}") for arm, each in rates.items()),
     )
-
-
-def _arms() -> dict[str, Any]:
-    arms: dict[str, Any] = {"off": "off", "auto": "auto"}
-    arms.update({f"auto without {name}": {name: "off"} for name in LEVERS})
-    arms.update({f"{name} alone": {"levers": "off", name: "on"} for name in LEVERS})
-    return arms
-
-
-def _run(job: Job, folder: Path, rows: Path, speed: Any) -> dict[str, Any]:
-    with contextlib.redirect_stdout(io.StringIO()):
-        return timed(lambda: ours(job, folder, rows, speed, "null"))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ resident memory of the largest process, in MiB.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -52,11 +53,13 @@ def run(
     environment: Mapping[str, str],
     watch: Path | None = None,
     marks: Sequence[int] = (),
+    pattern: str = "",
     limit: float = 600,
 ) -> Measured:
     """Run `command` with its output in `log`, and kill it after `limit` seconds.
 
-    `marks` are the line counts of the file `watch` at which to note the time.
+    `marks` are counts of lines of the file `watch`, of those with `pattern`, at which to note the
+    time.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
@@ -70,7 +73,7 @@ def run(
             start_new_session=True,
         )
         with _ended_by(process, limit):
-            found = _look(process.pid, watch, marks, begun) if watch else {}
+            found = _look(process.pid, watch, marks, pattern, begun) if watch else {}
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - begun
@@ -100,10 +103,12 @@ def _ended_by(process: subprocess.Popen[bytes], limit: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _look(pid: int, watch: Path, marks: Sequence[int], begun: float) -> dict[int, Mark]:
+def _look(
+    pid: int, watch: Path, marks: Sequence[int], pattern: str, begun: float
+) -> dict[int, Mark]:
     """Wait for the last of `marks`, or for the end of the process, which stays to be reaped."""
     found: dict[int, Mark] = {}
-    wanted = sorted(marks)
+    wanted, counted = sorted(marks), re.compile(pattern.encode())
     lines, place = 0, 0
     while wanted and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         time.sleep(_POLL)
@@ -112,8 +117,10 @@ def _look(pid: int, watch: Path, marks: Sequence[int], begun: float) -> dict[int
         with watch.open("rb") as file:
             file.seek(place)
             fresh = file.read()
+        # A line that is not whole yet is read again.
+        fresh = fresh[: fresh.rfind(b"\n") + 1]
         place += len(fresh)
-        lines += fresh.count(b"\n")
+        lines += sum(1 for line in fresh.splitlines() if counted.search(line))
         while wanted and lines >= wanted[0]:
             found[wanted.pop(0)] = Mark(time.monotonic() - begun, _cpu(pid))
     return found

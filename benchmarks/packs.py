@@ -1,9 +1,9 @@
 """Trains the same rows padded, grouped, joined and packed, in turn, and prints JSON lines.
 
-`python -m benchmarks.packs MODEL DATA WORK ROWS REPEATS [--few]`: a process of its own, run by
-`benchmarks.packing`. Each arm trains one epoch over the first ROWS rows, so all arms see
-the same real tokens; making the trainers is not counted. Then every document is looked at
-twice, in its pack and alone.
+`python -m benchmarks.packs MODEL DATA WORK ROWS COMPARED REPEATS SECONDS`: a process of its own,
+run by `benchmarks.packing`. Each arm trains one epoch over the first ROWS rows, so all arms see
+the same real tokens; making the trainers is not counted. Then each of the first COMPARED documents
+is looked at twice, in its pack and alone.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from benchmarks.assets import MAX_LENGTH
-
-_FEW = 200
-"""Rows whose losses are compared in a quick run."""
+from benchmarks.results import Budget, Options
 
 _SMALL: Mapping[str, Any] = {
     "random_init": True,
@@ -73,20 +71,20 @@ class Clock(TrainerCallback):
         self.cpu = time.process_time() - self.cpu
 
 
-def main(model: str, data: str, work: str, rows: int, repeats: int, few: bool) -> None:
-    """Print a line per run, then one for what packing made, then one for the losses."""
+def main(model: str, data: str, work: str, rows: int, compared: int, options: Options) -> None:
+    """Print a line per run, then one for the losses."""
     from recipe_runner.execute.environment import hush
 
     hush()
     jobs: dict[str, Callable[[], Iterator[Any]]] = {}
     for name, more in RAW.items():
         jobs[name] = lambda more=more: _raw(model, data, work, rows, more)  # type: ignore[misc]
-    for name, options in OURS.items():
-        jobs[name] = lambda options=options: _ours(model, data, work, rows, options)  # type: ignore[misc]
-    for repeat in range(repeats):
+    for name, more in OURS.items():
+        jobs[name] = lambda more=more: _ours(model, data, work, rows, more)  # type: ignore[misc]
+    for repeat in Budget(options).turns():
         for name, job in jobs.items():
             print(json.dumps({"arm": name, "repeat": repeat, **_timed(job)}), flush=True)
-    plan = _plan(model, data, work, _FEW if few else 1 << 30, OURS["packed, 4 packs"], _SMALL)
+    plan = _plan(model, data, work, compared, OURS["packed, 4 packs"], _SMALL)
     print(json.dumps(_compare(plan)), flush=True)
 
 
@@ -244,5 +242,6 @@ def _losses(model: Any, batch: Mapping[str, Any]) -> Any:
 
 
 if __name__ == "__main__":
-    _, model_, data_, work_, rows_, repeats_, *more_ = sys.argv
-    main(model_, data_, work_, int(rows_), int(repeats_), "--few" in more_)
+    _, model_, data_, work_, rows_, compared_, repeats_, seconds_ = sys.argv
+    limits_ = Options(Path(work_), Path(work_), int(repeats_), seconds=float(seconds_))
+    main(model_, data_, work_, int(rows_), int(compared_), limits_)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,61 @@ class Options:
     """How much to measure, and where.
 
     `results` gets a file per benchmark; quick results stay in `work`, because they are
-    too short to keep.
+    too short to keep. `seconds` is how long a benchmark may repeat itself. `device`, `suites`
+    and `tiny` are for `benchmarks.gpu`, `pythons` for `benchmarks.peers`.
     """
 
     work: Path
     results: Path
     repeats: int = 2
     quick: bool = False
+    seconds: float = math.inf
+    device: str = "cuda"
+    tiny: bool = False
+    suites: Sequence[str] = ()
+    pythons: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One number of a benchmark for the table at the end: ours as a multiple of raw TRL's.
+
+    With `less`, it is seconds or memory, where less is better; else a rate.
+    """
+
+    what: str
+    ratio: float
+    less: bool = False
+
+    @property
+    def gain(self) -> float:
+        """How many times as good as raw TRL."""
+        return 1 / self.ratio if self.less else self.ratio
+
+
+class Budget:
+    """Turns of all arms: as many as `options` want, and no more than its seconds allow."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def turns(self) -> Iterator[int]:
+        """Numbers from 0; there is a next one where it would still end in time."""
+        begun, longest = time.monotonic(), 0.0
+        for turn in range(self._options.repeats):
+            if turn and time.monotonic() + longest > begun + self._options.seconds:
+                return
+            started = time.monotonic()
+            yield turn
+            longest = max(longest, time.monotonic() - started)
 
 
 class Failed(Exception):
     """A benchmark found something that must not be, such as losses that differ."""
+
+
+class Impossible(Exception):
+    """A benchmark cannot run on this machine."""
 
 
 def write(folder: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import assets, measure
 from benchmarks.environment import environment
-from benchmarks.results import Failed, Options, say, show, write
+from benchmarks.results import Failed, Headline, Options, say, show, write
 from benchmarks.train import Job, recipe_text
 
 HEAVY = (
@@ -53,7 +53,7 @@ class _Answer:
     heavy_modules: Sequence[str] | None
 
 
-def bench(options: Options) -> None:
+def bench(options: Options) -> list[Headline]:
     """Measure, print and write; raises `Failed` where a light command loads a heavy module."""
     made = assets.make(options.work / "assets", _ROWS)
     folder = options.work / "startup"
@@ -69,7 +69,7 @@ def bench(options: Options) -> None:
     for name, command in commands.items():
         ours = command[: len(runner)] == runner
         say(f"startup: {name}")
-        wall, cpu = _least(command, folder, 5 if ours and not options.quick else options.repeats)
+        wall, cpu = _least(command, folder, 3 if ours else 2)
         heavy = _loaded(command[len(runner) :], folder) if ours else None
         rows.append(_Answer(name, wall, cpu, heavy))
     write(options.results, "startup", map(asdict, rows))
@@ -82,6 +82,11 @@ def bench(options: Options) -> None:
     for row in rows:
         if row.heavy_modules:
             raise Failed(f"{row.command} loads {', '.join(row.heavy_modules)}")
+    least = rows[-1].cpu
+    return [
+        Headline(f"startup: {row.command} (CPU s), of trl's", row.cpu / least, less=True)
+        for row in (rows[0], rows[2])
+    ]
 
 
 def _recipes(folder: Path, made: assets.Assets) -> Path:
@@ -100,7 +105,7 @@ def _recipes(folder: Path, made: assets.Assets) -> Path:
 def _least(command: Sequence[str | Path], folder: Path, times: int) -> tuple[float, float]:
     runs = [
         measure.run(command, log=folder / "startup.log", environment=environment(folder / "cache"))
-        for _ in range(max(2, times))
+        for _ in range(times)
     ]
     return min(run.wall for run in runs), min(run.cpu for run in runs)
 

@@ -17,15 +17,15 @@ from typing import Any
 
 from benchmarks import assets, measure
 from benchmarks.environment import environment
-from benchmarks.results import Failed, Options, median, say, show, write
+from benchmarks.results import Budget, Failed, Headline, Options, median, say, show, write
 
 ARMS = ("raw_trl", "recipe_runner")
-METHODS = ("lora", "full")
 TOLERANCE = 1e-5
 """Largest difference between the losses of a step, relative to the loss; float32 carries 1e-7."""
 
 _ROWS = 2000
-_STEADY_FROM = 5
+_STEADY_FROM = 3
+_STEPS = 8
 _FEW_STEPS = 2
 
 _RECIPE = """\
@@ -67,7 +67,7 @@ class Run:
     """One run of one arm. Seconds, real (non-padding) tokens and MiB.
 
     The first step is counted from the start of the process to the end of the first
-    optimizer step; steady rates are those from step 5 on, None for short runs.
+    optimizer step; steady rates are those from step 3 on, None for short runs.
     """
 
     method: str
@@ -84,36 +84,33 @@ class Run:
     losses: Sequence[float]
 
 
-def bench(options: Options) -> None:
-    """Run all methods, print and write the results; raises `Failed` where losses differ."""
+def bench(options: Options) -> list[Headline]:
+    """Train with LoRA, print and write the results; raises `Failed` where losses differ.
+
+    `benchmarks.speed` has training in full, where the losses must agree too.
+    """
     made = assets.make(options.work / "assets", _ROWS)
+    job = Job("lora", made.model, made.chats(_ROWS), _STEPS)
     runs: list[Run] = []
-    for method in METHODS[:1] if options.quick else METHODS:
-        steps = 8 if options.quick else 12
-        job = Job(method, made.model, made.chats(_ROWS), steps)
-        # What is cached does not depend on the method: the first one shows it.
-        caches = (False, True) if method == METHODS[0] else (False,)
-        runs += compare(job, options.work / "train", options.repeats, caches)
-    report(runs, options.results)
+    for repeat in Budget(options).turns():
+        runs += compare(job, options.work / "train", repeat)
+    return report(runs, options.results)
 
 
-def compare(
-    job: Job, work: Path, repeats: int, caches: Sequence[bool] = (False, True)
-) -> list[Run]:
-    """Both arms in turn, `repeats` times with empty caches and as often with full ones."""
+def compare(job: Job, work: Path, repeat: int = 0) -> list[Run]:
+    """Both arms in turn, with empty caches and then with full ones."""
     runs = []
-    for repeat in range(repeats):
-        for cached in caches:
-            for arm in ARMS:
-                folder = work / job.method / arm
-                if not cached:
-                    shutil.rmtree(folder, ignore_errors=True)
-                say(f"train {job.method} {'cached' if cached else 'cold'} {repeat + 1}: {arm}")
-                runs.append(_run(job, folder, arm, repeat, cached=cached))
+    for cached in (False, True):
+        for arm in ARMS:
+            folder = work / job.method / arm
+            if not cached:
+                shutil.rmtree(folder, ignore_errors=True)
+            say(f"train {job.method} {'cached' if cached else 'cold'} {repeat + 1}: {arm}")
+            runs.append(_run(job, folder, arm, repeat, cached=cached))
     return runs
 
 
-def report(runs: Sequence[Run], results: Path) -> None:
+def report(runs: Sequence[Run], results: Path) -> list[Headline]:
     """Print the tables and write the results; raises `Failed` where losses differ."""
     summaries = [summary(runs, method) for method in dict.fromkeys(run.method for run in runs)]
     write(results, "train", [*map(asdict, runs), *summaries])
@@ -138,6 +135,12 @@ def report(runs: Sequence[Run], results: Path) -> None:
                 f"{found['method']}: the losses differ by {found['largest_loss_difference']:.1e}, "
                 f"more than {TOLERANCE:.0e}"
             )
+    first = summaries[0]["ratios"]
+    less = ("first step, cold (CPU s)", "first step, cached (CPU s)", "peak RSS (MiB)")
+    return [
+        *(Headline(f"train: {name}", first[name], less=True) for name in less if name in first),
+        *(Headline(f"train: {name}", first[name]) for name in first if name == "tokens/CPU s"),
+    ]
 
 
 def summary(runs: Sequence[Run], method: str) -> dict[str, Any]:

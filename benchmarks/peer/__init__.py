@@ -1,0 +1,1 @@
+"""Other tools that train the jobs of `benchmarks.speed`: a file for each."""
