@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from recipe_runner.cli.parameters import (
     set_option,
 )
 from recipe_runner.cli.screen import print_errors, wants_color, width
+from recipe_runner.diagnostics import Report
 from recipe_runner.plan import MachinePlan, Plan, encode
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ FIRST_MACHINE = "<address of the first machine>"
 @set_option
 @click.option("--why", is_flag=True, help="Add every value that was decided, with its reason.")
 @click.option(
-    "--trace", "traced", is_flag=True, help="Count what trains on the real model, without weights."
+    "--trace",
+    "traced",
+    is_flag=True,
+    help="Count what trains and what a pass keeps on the real model, without weights.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan's JSON and nothing else.")
 @allow_code_option
@@ -64,22 +67,16 @@ def command(
         num_processes=num_processes,
         allow_code=allow_code,
     )
-    plan = compiled.plan
+    plan, report = compiled.plan, compiled.report
     if plan is not None and traced:
-        plan = _counted(plan)
+        from recipe_runner.cli.plan_trace import traced_plan
+
+        plan, findings = traced_plan(compiled)
+        report += Report.of(findings)
     if plan is not None:
         _print(plan, why=why, traced=traced, as_json=as_json)
-    print_errors(compiled.report)
+    print_errors(report)
     return 0 if plan is not None else 1
-
-
-def _counted(plan: Plan) -> Plan:
-    """The plan with parameters that were counted on the model that it describes."""
-    from recipe_runner.execute import environment
-    from recipe_runner.execute.trace import trace
-
-    environment.hush()
-    return replace(plan, parameters=trace(plan))
 
 
 def _print(plan: Plan, *, why: bool, traced: bool, as_json: bool) -> None:

@@ -7,9 +7,9 @@ from dataclasses import fields
 
 from recipe_runner.cli.layout import Line, counted
 from recipe_runner.plan import CostPlan, Plan
+from recipe_runner.plan.launch import THIS_MACHINE
 
 _GIB = 2**30
-_THIS = "this machine"
 
 
 def cost_lines(plan: Plan, cost: CostPlan) -> Iterator[Line]:
@@ -26,13 +26,44 @@ def cost_lines(plan: Plan, cost: CostPlan) -> Iterator[Line]:
         "memory",
         f"{_size(memory.total)}{room} at the fullest, within {cost.expected_error:.0%}: {shares}",
     )
+    yield from _traced(cost)
     yield (
         "tokens",
         f"up to {cost.tokens_per_micro_batch:,} a pass and {cost.tokens_per_step:,} a step, "
         f"{cost.flops_per_token / 1e9:.3g} GFLOP each",
     )
     yield from _time(plan, cost)
-    yield "checkpoint", f"{_size(cost.checkpoint_bytes)} on disk"
+    yield "checkpoint", f"{_size(cost.checkpoint_bytes)} on disk{_kept(plan, cost)}"
+
+
+def _kept(plan: Plan, cost: CostPlan) -> str:
+    """What the checkpoints take that are there at once, where that is more than one."""
+    arguments = plan.arguments.arguments
+    most = arguments.get("save_total_limit")
+    if most is None or most < 2 or arguments.get("save_strategy") == "no":
+        return ""
+    return f" each, {_size(most * cost.checkpoint_bytes)} for the {most} that are kept"
+
+
+def _traced(cost: CostPlan) -> Iterator[Line]:
+    """What was found on the model itself, beside what its configuration tells."""
+    traced = cost.traced
+    if traced is None:
+        return
+    words = f"activations {_size(traced.activations)}, on tensors without content"
+    if traced.by_formula is not None and traced.difference is not None:
+        words += f"; the formula tells {_size(traced.by_formula)} ({traced.difference:+.1%})"
+    else:
+        words += "; no formula knows this model"
+    yield "traced", words
+    same = (traced.told_total, traced.told_trained) == (traced.total, traced.trained)
+    words = f"{traced.total:,} parameters, of the model without an adapter, and {traced.trained:,} that train"
+    if same:
+        words += ", as its configuration tells"
+    elif traced.told_total is not None:
+        told = "not told" if traced.told_trained is None else f"{traced.told_trained:,}"
+        words += f"; its configuration tells {traced.told_total:,} and {told}"
+    yield "counted", words
 
 
 def _time(plan: Plan, cost: CostPlan) -> Iterator[Line]:
@@ -42,7 +73,7 @@ def _time(plan: Plan, cost: CostPlan) -> Iterator[Line]:
     machine, total = plan.machine, plan.steps.total
     seconds, speed = cost.seconds_per_step, cost.tokens_per_second
     if seconds is None or speed is None:
-        if machine.source == _THIS and not machine.flops:
+        if machine.source == THIS_MACHINE and not machine.flops:
             yield "time", "not known: `recipe-run calibrate` measures this machine"
         return
     step = f"{seconds:.3g} s" if seconds < 60 else duration(seconds)

@@ -26,6 +26,7 @@ from recipe_runner.cli.plan_speed import speed_lines
 from recipe_runner.cli.screen import visible
 from recipe_runner.plan import Call, Derived, Plan
 from recipe_runner.plan.joined import joins_rows
+from recipe_runner.plan.recomputed import layers_words
 
 
 def page(plan: Plan, *, width: int, color: bool = False) -> str:
@@ -181,6 +182,7 @@ def training_lines(plan: Plan) -> Iterator[Line]:
 _TOLD = frozenset(
     {
         "activation_checkpointing",
+        "activation_checkpointing_kwargs",
         "bf16",
         "bf16_full_eval",
         "data_seed",
@@ -244,7 +246,7 @@ def _precision(plan: Plan) -> str:
     how = plan.launch.mixed_precision
     text = "float32" if how == "no" else f"{how} mixed"
     if arguments["activation_checkpointing"]:
-        text += ", activations are recomputed"
+        text += f", {layers_words(arguments.get('activation_checkpointing_kwargs') or {})}"
     return text
 
 

@@ -88,6 +88,7 @@ def compile_plan(resolved: ResolvedRecipe, *, text: str, path: str, run_dir: str
             "model/", "the adapter" if adapter else "the trained model, tokenizer and model card"
         )
     )
+    cost = compile_cost(resolved)
     return Plan(
         name=recipe.name or PurePath(path).stem,
         recipe_path=path,
@@ -117,8 +118,8 @@ def compile_plan(resolved: ResolvedRecipe, *, text: str, path: str, run_dir: str
         adapter_start=_start(resolved),
         parameters=compile_parameters(resolved),
         optimizer=compile_optimizer(recipe.training),
-        speed=compile_speed(resolved),
-        cost=compile_cost(resolved),
+        speed=compile_speed(resolved, cost),
+        cost=cost,
     )
 
 

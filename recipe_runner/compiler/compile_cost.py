@@ -9,6 +9,7 @@ from recipe_runner.compiler.estimate.run import Run
 from recipe_runner.compiler.estimate.weights import WIDTHS
 from recipe_runner.compiler.estimate.work import flops_per_token
 from recipe_runner.compiler.resolved import ResolvedRecipe
+from recipe_runner.compiler.seen import Seen
 from recipe_runner.components.base import settled
 from recipe_runner.plan import CostPlan
 
@@ -16,21 +17,19 @@ _ERRORS = {"usual": 0.1, "experts": 0.15, "sharded": 0.2, "other adapter": 0.2, 
 """Expected error of the memory, by the hardest thing that a run has."""
 
 
-def compile_cost(resolved: ResolvedRecipe) -> CostPlan | None:
-    """What the run takes; None where the model's modules, or what trains of them, are not known."""
-    run = run_of(resolved)
+def compile_cost(resolved: ResolvedRecipe, seen: Seen | None = None) -> CostPlan | None:
+    """What the run takes; None where the model's modules, or what trains of them, are not known.
+
+    `seen` is what was found on the model itself.
+    """
+    run = run_of(resolved, seen)
     if run is None:
         return None
     recipe = resolved.recipe
-    gib = resolved.machine.memory_gib
-    sharing = settled(recipe.launch.num_processes) if run.forward.cpu else 1
     beside = _beside(resolved, run)
     seconds = _seconds(resolved, run)
     return CostPlan(
-        memory=memory(
-            run,
-            limit=round(gib * 2**30 / sharing) if resolved.machine.memory_known else None,
-        ),
+        memory=memory(run, limit=limit_of(resolved)),
         tokens_per_micro_batch=run.tokens,
         tokens_per_step=tokens_of_step(resolved) * settled(recipe.launch.num_processes),
         flops_per_token=flops_per_token(run.architecture, run.trained, beside, run.forward.length),
@@ -39,6 +38,15 @@ def compile_cost(resolved: ResolvedRecipe) -> CostPlan | None:
         seconds_per_step=seconds,
         time_error=_time_error(run) if seconds is not None else None,
     )
+
+
+def limit_of(resolved: ResolvedRecipe) -> int | None:
+    """Bytes of memory that a process may have of its device; None where they are not known."""
+    machine, launch = resolved.machine, resolved.recipe.launch
+    if not machine.memory_known:
+        return None
+    sharing = settled(launch.num_processes) if settled(launch.use_cpu) else 1
+    return round(machine.memory_gib * 2**30 / sharing)
 
 
 def load_of(resolved: ResolvedRecipe, run: Run) -> Load | None:
@@ -73,8 +81,13 @@ def _beside(resolved: ResolvedRecipe, run: Run) -> int:
 
 def _seconds(resolved: ResolvedRecipe, run: Run) -> float | None:
     """Seconds of a step; None where the machine was not measured."""
+    load, speeds = load_of(resolved, run), speeds_of(resolved, run)
+    return None if load is None or speeds is None else seconds_per_step(run, load, speeds)
+
+
+def speeds_of(resolved: ResolvedRecipe, run: Run) -> Speeds | None:
+    """The rates of the device of a process; None where the machine was not measured."""
     machine, recipe = resolved.machine, resolved.recipe
-    load = load_of(resolved, run)
     kind = "float32"
     if run.forward.compute < FLOAT32:
         kind = "bfloat16"
@@ -83,10 +96,10 @@ def _seconds(resolved: ResolvedRecipe, run: Run) -> float | None:
     rate = machine.flops.get(kind)
     # A machine with GPUs was measured on them.
     elsewhere = run.forward.cpu and machine.accelerators > 0
-    if load is None or rate is None or machine.bandwidth is None or elsewhere:
+    if rate is None or machine.bandwidth is None or elsewhere:
         return None
     sharing = settled(recipe.launch.num_processes) if run.forward.cpu else 1
-    return seconds_per_step(run, load, Speeds(rate / sharing, machine.bandwidth / sharing))
+    return Speeds(rate / sharing, machine.bandwidth / sharing)
 
 
 def _time_error(run: Run) -> float:
@@ -111,7 +124,7 @@ def _error(resolved: ResolvedRecipe, run: Run) -> float:
     hard = {
         "experts": run.architecture.has_experts,
         "sharded": run.shards.processes > 1,
-        "other adapter": bool(odd),
+        "other adapter": bool(odd) and run.traced is None,
         "answers": algorithm.generates or not run.tiled,
     }
     return max(_ERRORS["usual"], *(_ERRORS[name] for name, there in hard.items() if there), 0)

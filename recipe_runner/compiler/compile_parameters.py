@@ -68,7 +68,7 @@ def compile_parameters(resolved: ResolvedRecipe) -> ParameterPlan | None:
         groups, trained = _adapted(adapter, architecture)
     if trained is not None:
         trained += resolved.recipe.algorithm.parameters_beside(architecture.hidden_size)
-    return ParameterPlan(architecture.total, trained, _bytes(resolved, architecture), groups)
+    return ParameterPlan(architecture.total, trained, loaded_bytes(resolved, architecture), groups)
 
 
 def _in_full(
@@ -149,7 +149,7 @@ def _grouped(sizes: Mapping[str, int | None]) -> tuple[TrainedGroup, ...]:
     )
 
 
-def _bytes(resolved: ResolvedRecipe, architecture: Architecture) -> int | None:
+def loaded_bytes(resolved: ResolvedRecipe, architecture: Architecture) -> int | None:
     """Bytes of the loaded weights; None for a checkpoint that is quantized in a way not known."""
     recipe, facts = resolved.recipe, resolved.around.model
     stored = facts is not None and "quantization_config" in facts.config

@@ -1,11 +1,14 @@
 """A resolved recipe in the numbers that its memory and its work follow from."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from recipe_runner.compiler.compile_optimizer import options_of
 from recipe_runner.compiler.compile_parameters import (
     architecture_of,
     compile_parameters,
+    loaded_bytes,
     measures,
 )
 from recipe_runner.compiler.compile_trainable import trains_of
@@ -18,6 +21,7 @@ from recipe_runner.compiler.estimate.weights import WIDTHS, weight_bytes
 from recipe_runner.compiler.resolve_joined import attention_of, joins_rows
 from recipe_runner.compiler.resolve_speed import used
 from recipe_runner.compiler.resolved import ResolvedRecipe
+from recipe_runner.compiler.seen import Seen
 from recipe_runner.components.adapter import Adapter
 from recipe_runner.components.base import settled
 from recipe_runner.plan import Feed
@@ -34,17 +38,27 @@ _SEQUENCES: Mapping[Feed, int] = {
 """Sequences that a row becomes in one forward pass, where it is more than one."""
 
 
-def run_of(resolved: ResolvedRecipe) -> Run | None:
-    """The run in numbers; None where the model or what trains of it is not known."""
-    architecture, parameters = architecture_of(resolved), compile_parameters(resolved)
-    if architecture is None or parameters is None or parameters.trained is None:
+def run_of(resolved: ResolvedRecipe, seen: Seen | None = None) -> Run | None:
+    """The run in numbers; None where the model or what trains of it is not known.
+
+    `seen` is what was found on the model itself, which goes before what is told of it.
+    """
+    told = architecture_of(resolved)
+    architecture = seen.architecture if told is None and seen is not None else told
+    if architecture is None:
         return None
+    trained = trained_of(resolved, architecture)
+    if seen is not None:
+        count, trained = seen.trained, trained or Trained()
+    else:
+        parameters = compile_parameters(resolved)
+        if parameters is None or parameters.trained is None:
+            return None
+        count = parameters.trained
     recipe = resolved.recipe
     training, quantization = recipe.training, recipe.quantization
-    trained = trained_of(resolved, architecture)
-    shards, forward = _shards(resolved), forward_of(resolved)
-    count = parameters.trained
-    base = parameters.base_bytes
+    shards, forward = shards_of(resolved), forward_of(resolved)
+    base = loaded_bytes(resolved, architecture)
     if trained is None or base is None:
         return None
     width = WIDTHS[settled(recipe.model.dtype)]
@@ -59,11 +73,7 @@ def run_of(resolved: ResolvedRecipe) -> Run | None:
         state = state_bytes(training.optim, options_of(training.optim_args), FLOAT32, side)
         base, width, state = round(base * HALF / width), HALF, state + FLOAT32
     tokens = tokens_of(resolved)
-    kwargs = training.activation_checkpointing_kwargs
-    every = kwargs.get("every_n_layers")
-    recomputes = settled(training.activation_checkpointing)
-    recomputes = recomputes or resolved.sharding.checkpoints_activations
-    return Run(
+    run = Run(
         architecture=architecture,
         trained=trained,
         forward=forward,
@@ -76,12 +86,26 @@ def run_of(resolved: ResolvedRecipe) -> Run | None:
         step=step_bytes(training.optim, width, cpu=forward.cpu),
         beside=_beside(resolved, architecture) if quantization is None else 0,
         accumulates=passes_of(resolved) > 1,
-        checkpointed=(every if isinstance(every, int) and every > 0 else 1) if recomputes else 0,
-        offloads=bool(
-            kwargs.get("offload") or recipe.algorithm.options().get("activation_offloading")
-        ),
+        offloads_all=bool(recipe.algorithm.options().get("activation_offloading")),
         tiled=recipe.algorithm.reads_head,
         shards=shards,
+        traced=seen.kept if seen is not None else None,
+    )
+    if resolved.sharding.checkpoints_activations:
+        return replace(run, checkpointed=1)
+    if not settled(training.activation_checkpointing):
+        return run
+    return recomputing(run, training.activation_checkpointing_kwargs)
+
+
+def recomputing(run: Run, options: Mapping[str, Any]) -> Run:
+    """The run with activations that are computed again as `activation_checkpointing_kwargs` say."""
+    every = options.get("every_n_layers")
+    return replace(
+        run,
+        checkpointed=every if isinstance(every, int) and every > 0 else 1,
+        selective=bool(options.get("selective")),
+        offloads=bool(options.get("offload")),
     )
 
 
@@ -91,7 +115,7 @@ def forward_of(resolved: ResolvedRecipe) -> Forward:
     cpu = settled(recipe.launch.use_cpu)
     stream = WIDTHS[settled(recipe.model.dtype)]
     autocast = settled(recipe.launch.mixed_precision) != "no"
-    shards = _shards(resolved)
+    shards = shards_of(resolved)
     if autocast and (shards.units or shards.optimizer > 1):
         stream = HALF  # weights are gathered, or kept, in 16 bits
     packed = recipe.quantization is not None and recipe.quantization.layer_kind.startswith("bnb")
@@ -108,6 +132,8 @@ def forward_of(resolved: ResolvedRecipe) -> Forward:
         dropout=bool(dropout),
         length=_length(resolved),
         casts_inputs=not used(resolved.levers, "keeps_inputs"),
+        fused=used(resolved.levers, "keeps_less"),
+        fused_adapter=recipe.adapter is not None and recipe.adapter.is_product,
         masked=rows > 1 and not joins_rows(recipe) and not used(resolved.levers, "joins"),
         eager=attention_of(recipe) == "eager",
     )
@@ -171,7 +197,8 @@ def _rank(
     return size / (module.inputs + module.outputs)
 
 
-def _shards(resolved: ResolvedRecipe) -> Shards:
+def shards_of(resolved: ResolvedRecipe) -> Shards:
+    """How the processes of the run share its state."""
     count = settled(resolved.recipe.launch.num_processes)
     if count == 1:
         return Shards()

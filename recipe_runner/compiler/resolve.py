@@ -16,12 +16,13 @@ from recipe_runner.compiler.resolve_batch import (
 )
 from recipe_runner.compiler.resolve_continued import resolve_continued
 from recipe_runner.compiler.resolve_data import resolve_sources
+from recipe_runner.compiler.resolve_fit import fitted
 from recipe_runner.compiler.resolve_joined import resolve_attention
 from recipe_runner.compiler.resolve_memory import resolve_memory
 from recipe_runner.compiler.resolve_quantization import resolve_quantization
 from recipe_runner.compiler.resolve_schedule import resolve_schedule
 from recipe_runner.compiler.resolve_speed import resolve_speed
-from recipe_runner.compiler.resolved import Draft, ResolvedRecipe, ResolvedSource
+from recipe_runner.compiler.resolved import Choice, Draft, ResolvedRecipe, ResolvedSource
 from recipe_runner.components.base import discover, settled
 from recipe_runner.components.sharding import Sharding
 from recipe_runner.diagnostics import Diagnostic
@@ -48,7 +49,16 @@ def resolve(
     The result is None where a format cannot be told (RR407) or a batch cannot be
     split (RR301); then the diagnostics say what to change.
     """
-    draft = Draft(recipe, machine, around)
+    first, findings = _resolved(Draft(recipe, machine, around), document)
+
+    def again(choice: Choice) -> ResolvedRecipe:
+        return _resolved(Draft(recipe, machine, around, choice=choice), document)[0]
+
+    return fitted(recipe, first, again), findings
+
+
+def _resolved(draft: Draft, document: Document) -> tuple[ResolvedRecipe, tuple[Diagnostic, ...]]:
+    """The recipe with what the draft chooses."""
     draft = reduce(lambda d, decide: decide(d), _DECISIONS, draft)
     train, evaluation, draft, findings = resolve_sources(draft, document)
     rows = _training_rows(draft.recipe, train)
@@ -64,8 +74,8 @@ def resolve(
     assert isinstance(sharding, Sharding)
     resolved = ResolvedRecipe(
         recipe=draft.recipe,
-        machine=machine,
-        around=around,
+        machine=draft.machine,
+        around=draft.around,
         train=train,
         eval=evaluation,
         sharding=sharding,
@@ -106,10 +116,18 @@ def _processes(draft: Draft) -> Draft:
     count = settled(draft.recipe.launch.num_processes)
     if launch.strategy == "auto":
         kinds: list[type[Sharding]] = list(discover("recipe_runner.components.shardings").values())  # type: ignore[arg-type]
-        plain = next(kind for kind in kinds if kind.is_default and kind.many == (count > 1))
+        spreads = draft.choice.spreads and count > 1
+        plain = next(
+            kind
+            for kind in kinds
+            if (kind.shards_weights if spreads else kind.is_default and kind.many == (count > 1))
+        )
         reason = (
             f"{count} processes, and each holds the whole model" if count > 1 else "one process"
         )
+        if spreads:
+            why = draft.choice.spreads_because
+            reason = f"{count} processes share the weights: each with its own, {why}"
         draft = draft.decide(
             "launch.strategy", plain.model_validate({"type": plain.type_name()}), reason
         )

@@ -14,9 +14,6 @@ from recipe_runner.recipe.schema import Recipe
 DEFAULT_GLOBAL_BATCH = 16
 """Sequences per optimizer step: small enough for small data sets, large enough to be steady."""
 
-LARGEST_MICRO_BATCH = 8
-"""Sequences per forward pass that are tried by default."""
-
 
 def resolve_batch(draft: Draft) -> Draft:
     """Decide the sizes that the recipe leaves open, in sequences."""
@@ -27,8 +24,12 @@ def resolve_batch(draft: Draft) -> Draft:
     share = max(1, size // processes)
     if training.per_device_train_batch_size == "auto":
         if training.gradient_accumulation_steps == "auto":
-            micro = max(d for d in range(1, LARGEST_MICRO_BATCH + 1) if share % d == 0)
-            because = f"the largest divisor of {_counted(share, 'sequence')} per process up to {LARGEST_MICRO_BATCH}"
+            most, why = draft.choice.most_rows, draft.choice.because
+            micro = max(d for d in range(1, most + 1) if share % d == 0)
+            because = (
+                f"the largest divisor of {_counted(share, 'sequence')} per process up to {most}"
+            )
+            because += f"; {why}" if why else ""
         else:
             micro = max(1, share // training.gradient_accumulation_steps)
             because = (

@@ -1,18 +1,20 @@
 """Judges the levers, and decides what they need: the attention, and tokens per pass."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
 from recipe_runner.compiler.estimate.known import known_config
-from recipe_runner.compiler.resolve_joined import joins_rows
+from recipe_runner.compiler.resolve_joined import attention_of, joins_rows
 from recipe_runner.compiler.resolved import Draft
 from recipe_runner.components.base import create, discover, settled
-from recipe_runner.components.lever import Lever, Situation, Verdict
+from recipe_runner.components.lever import Lever, Situation, Verdict, not_needed
 from recipe_runner.components.sharding import Sharding
 from recipe_runner.plan import LeverPlan, MachinePlan
 from recipe_runner.plan.joined import SEGMENTS
+from recipe_runner.plan.launch import THIS_MACHINE
 from recipe_runner.recipe.schema import Recipe
+from recipe_runner.recipe.speed import Word
 from recipe_runner.survey import Surroundings
 
 AXIS = "recipe_runner.components.levers"
@@ -58,39 +60,64 @@ def _each_is_named(draft: Draft) -> Draft:
 
 def used(levers: Iterable[LeverPlan], trait: str) -> bool:
     """True where a lever with that trait is used."""
-    return any(each.state == "applied" and getattr(_lever(each.name), trait) for each in levers)
+    return any(each.state == "applied" and getattr(lever_of(each.name), trait) for each in levers)
 
 
 def judge(recipe: Recipe, machine: MachinePlan, around: Surroundings) -> tuple[LeverPlan, ...]:
     """What becomes of each lever of a recipe whose launch, batch and adapter are settled."""
     situation = situation_of(recipe, machine, around)
     words = dict(recipe.speed.words())
-    first = [_plan(lever, words[name], situation) for name, lever in _levers() if lever.joins]
-    situation = replace(situation, without_padding=used(first, "joins"))
+    made_by = next(_used(situation, words, "makes_model"), "")
+    situation = replace(situation, made_by=made_by)
+    compiled = any(_used(situation, words, "compiles_layers"))
+    situation = replace(situation, compiles_layers=compiled)
+    fused_by = next(_used(situation, words, "fuses_layers"), "")
+    situation = replace(situation, fused_by=fused_by)
+    joins = any(_used(situation, words, "joins"))
+    situation = replace(situation, without_padding=joins)
     return tuple(_plan(lever, words[name], situation) for name, lever in _levers())
+
+
+def _used(situation: Situation, words: Mapping[str, Word], trait: str) -> Iterator[str]:
+    """The levers with that trait that would be used; first those that the recipe names."""
+    levers = [(name, lever) for name, lever in _levers() if getattr(lever, trait)]
+    for name, lever in sorted(levers, key=lambda each: words[each[0]] not in ("on", "require")):
+        if _plan(lever, words[name], situation).state == "applied":
+            yield name
 
 
 def _levers() -> Iterator[tuple[str, Lever]]:
     for name in discover(AXIS):
-        yield name, _lever(name)
+        yield name, lever_of(name)
 
 
 @lru_cache
-def _lever(name: str) -> Lever:
+def lever_of(name: str) -> Lever:
+    """The lever of that name."""
     lever: Lever = create(AXIS, {"type": name})
     return lever
 
 
 def _plan(lever: Lever, word: str, situation: Situation) -> LeverPlan:
-    verdict: Verdict = lever.judge(situation)
-    state, because = verdict.state, verdict.because
+    verdict = _verdict(lever, situation)
+    state, because, asks = verdict.state, verdict.because, False
     if verdict.asks and word in ("on", "require"):
         state, because = "applied", "the recipe asks for it"
     elif verdict.asks:
         because += f"; `speed.{lever.type}: on` uses it all the same"
+        asks = word == "auto"
     elif word == "off" and state == "applied":
         state, because = "refused", "the recipe turns it off"
-    return LeverPlan(lever.type, state, because, required=word == "require")
+    return LeverPlan(lever.type, state, because, required=word == "require", asks=asks)
+
+
+def _verdict(lever: Lever, situation: Situation) -> Verdict:
+    """What the lever says, unless another one has its place."""
+    if situation.made_by not in ("", lever.type):
+        return not_needed(f"{situation.made_by} makes the model, with kernels of its own")
+    if lever.fuses_layers and situation.fused_by not in ("", lever.type):
+        return not_needed(f"{situation.fused_by} fuses the layers")
+    return lever.judge(situation)
 
 
 def situation_of(recipe: Recipe, machine: MachinePlan, around: Surroundings) -> Situation:
@@ -105,6 +132,7 @@ def situation_of(recipe: Recipe, machine: MachinePlan, around: Surroundings) -> 
     return Situation(
         cpu=settled(recipe.launch.use_cpu),
         cpus=machine.cpus,
+        kind=machine.kind,
         precision=settled(recipe.launch.mixed_precision),
         processes=settled(recipe.launch.num_processes),
         shards_weights=isinstance(sharding, Sharding) and sharding.shards_weights,
@@ -119,6 +147,7 @@ def situation_of(recipe: Recipe, machine: MachinePlan, around: Surroundings) -> 
         accumulation=settled(training.gradient_accumulation_steps),
         torch_compile=training.torch_compile,
         threads=recipe.launch.num_cpu_threads_per_process,
+        logging_steps=training.logging_steps,
         attention=recipe.model.attn_implementation,
         adapter=adapter.type if adapter is not None else "",
         virtual_tokens=adapter is not None and adapter.targets == "prompt",
@@ -132,6 +161,10 @@ def situation_of(recipe: Recipe, machine: MachinePlan, around: Surroundings) -> 
         reads_batch=next(
             (each.type for each in (quantization, adapter) if each and each.reads_batch), None
         ),
+        quantized=quantization.type if quantization is not None else None,
+        in_segments=attention_of(recipe) == SEGMENTS,
+        # What is installed here says nothing of another machine.
+        packages=around.packages if machine.source == THIS_MACHINE else None,
         algorithm=algorithm.type,
         config={**known, **recipe.model.config_overrides},
     )

@@ -30,6 +30,20 @@ class ResolvedSource:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What memory decides before all else is known: it is tried, and looked at.
+
+    `most_rows` are sequences of a forward pass, `spreads` is True where several processes share
+    the weights. `because` and `spreads_because` say why it is no more, and not each its own.
+    """
+
+    most_rows: int = 8
+    spreads: bool = False
+    because: str = ""
+    spreads_because: str = ""
+
+
+@dataclass(frozen=True)
 class Draft:
     """A recipe on its way to being resolved; each decision gives another draft."""
 
@@ -38,6 +52,7 @@ class Draft:
     around: Surroundings
     derived: tuple[Derived, ...] = ()
     levers: tuple[LeverPlan, ...] = ()
+    choice: Choice = Choice()
 
     def decide(self, path: str, value: Any, because: str) -> "Draft":
         """Set the value at a dotted `path` and keep the reason."""

@@ -5,7 +5,8 @@ in other numbers, then what trains something else, and last more devices. A comp
 its traits, and what a recipe states is only ever proposed to be changed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from recipe_runner.compiler.compile_run import HALF
 from recipe_runner.compiler.estimate.state import state_bytes
 from recipe_runner.compiler.resolve_speed import used
 from recipe_runner.compiler.resolved import ResolvedRecipe
+from recipe_runner.compiler.rungs import Rung, climbed, fastest, rungs
 from recipe_runner.components.adapter import Adapter
 from recipe_runner.components.base import create, discover, settled
 from recipe_runner.components.quantization import Quantization
@@ -53,12 +55,13 @@ def savings(resolved: ResolvedRecipe, share: float) -> tuple[Saving, ...]:
     Each is enough by itself; where none is, one is given that takes as many as are needed, in
     order. Nothing where all of them are not enough.
     """
-    alone = [found for change in _CHANGES if (found := _after(resolved, (change,))) is not None]
+    changes = _changes(share)
+    alone = [found for change in changes if (found := _after(resolved, (change,))) is not None]
     enough = tuple(saving for saving, cost in alone if fits(cost, share))
     if enough:
         return enough
-    for count in range(2, len(_CHANGES) + 1):
-        found = _after(resolved, _CHANGES[:count])
+    for count in range(2, len(changes) + 1):
+        found = _after(resolved, changes[:count])
         if found is not None and fits(found[1], share):
             return (found[0],)
     return ()
@@ -76,21 +79,54 @@ def _after(resolved: ResolvedRecipe, changes: tuple[Change, ...]) -> tuple[Savin
     return None if cost is None else (Saving(tuple(words), cost.memory), cost)
 
 
-def _checkpointing(resolved: ResolvedRecipe) -> tuple[str, ResolvedRecipe] | None:
-    """Compute activations again, all of them."""
-    training = resolved.recipe.training
-    every = training.activation_checkpointing_kwargs.get("every_n_layers", 1)
+def _recomputing(share: float) -> Change:
+    """Compute activations again: in the fastest way that is enough, else all of them."""
+
+    def change(resolved: ResolvedRecipe) -> tuple[str, ResolvedRecipe] | None:
+        now = compile_cost(resolved)
+        if resolved.sharding.checkpoints_activations or now is None:
+            return None
+        saving = tuple(
+            rung
+            for rung in _others(resolved)
+            if rung.total < now.memory.total and not _offloads(rung)
+        )
+        found = fastest(saving, share * (now.memory.limit or 0))
+        if found is None:
+            found = next((rung for rung in saving if rung.options == {}), None)
+        return None if found is None else _on(resolved, found)
+
+    return change
+
+
+def _offloading(resolved: ResolvedRecipe) -> tuple[str, ResolvedRecipe] | None:
+    """Keep the inputs of layers that are computed again in the memory of the host."""
     if resolved.sharding.checkpoints_activations:
         return None
-    if settled(training.activation_checkpointing) and every == 1:
-        return None
-    options = {
-        k: v for k, v in training.activation_checkpointing_kwargs.items() if k != "every_n_layers"
-    }
-    changed = _training(
-        resolved, activation_checkpointing=True, activation_checkpointing_kwargs=options
-    )
-    return "training.activation_checkpointing: true", changed
+    found = next((rung for rung in _others(resolved) if _offloads(rung)), None)
+    return None if found is None else _on(resolved, found)
+
+
+def _others(resolved: ResolvedRecipe) -> tuple[Rung, ...]:
+    """The ways to compute activations again that the recipe does not take, whatever it states."""
+    training = resolved.recipe.training
+    given = training.activation_checkpointing_kwargs
+    taken = given if settled(training.activation_checkpointing) else None
+    free = _training(resolved, activation_checkpointing_kwargs={})
+    return tuple(rung for rung in rungs(free) if rung.options is not None and rung.options != taken)
+
+
+def _offloads(rung: Rung) -> bool:
+    return bool(rung.options and rung.options.get("offload"))
+
+
+def _on(resolved: ResolvedRecipe, rung: Rung) -> tuple[str, ResolvedRecipe]:
+    assert rung.options is not None
+    words = "training.activation_checkpointing: true"
+    if rung.options or resolved.recipe.training.activation_checkpointing_kwargs:
+        shown = ", ".join(f"{name}: {json.dumps(value)}" for name, value in rung.options.items())
+        words = f"training.activation_checkpointing_kwargs: {{{shown}}}"
+    return words, climbed(resolved, rung.options)
 
 
 def _smaller(resolved: ResolvedRecipe) -> tuple[str, ResolvedRecipe] | None:
@@ -192,14 +228,17 @@ def _shards(resolved: ResolvedRecipe) -> tuple[str, ResolvedRecipe] | None:
         count *= 2
 
 
-_CHANGES: tuple[Change, ...] = (
-    _checkpointing,
-    _smaller,
-    _eight_bits,
-    _shards,
-    _adapter,
-    _four_bits,
-)
+def _changes(share: float) -> tuple[Change, ...]:
+    """Every change, in order; a `share` of the device's memory is to be enough."""
+    return (
+        _recomputing(share),
+        _smaller,
+        _offloading,
+        _eight_bits,
+        _shards,
+        _adapter,
+        _four_bits,
+    )
 
 
 def _training(resolved: ResolvedRecipe, **values: Any) -> ResolvedRecipe:
@@ -210,11 +249,3 @@ def _section(resolved: ResolvedRecipe, name: str, **values: Any) -> ResolvedReci
     section: BaseModel = getattr(resolved.recipe, name)
     update: Mapping[str, Any] = {name: section.model_copy(update=values)}
     return replace(resolved, recipe=resolved.recipe.model_copy(update=update))
-
-
-def each_after(resolved: ResolvedRecipe) -> Iterator[Saving]:
-    """Every change by itself, whether or not it is enough."""
-    for change in _CHANGES:
-        found = _after(resolved, (change,))
-        if found is not None:
-            yield found[0]

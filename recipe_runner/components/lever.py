@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from recipe_runner.components.base import Component
+from recipe_runner.components.packages import Package
 from recipe_runner.plan import Feed
 from recipe_runner.plan.joined import has_experts
 from recipe_runner.plan.speed import State
@@ -19,19 +20,25 @@ from recipe_runner.plan.speed import State
 class Situation:
     """What a lever looks at: a resolved recipe in the words that matter for speed.
 
-    `config` is the model's `config.json`, empty where it is not known before a download.
+    `kind` is that of the machine, `quantized` the type of the quantization, `adapter` the PEFT
+    type, "" without one, and `dropout` what it drops of its inputs. `config` is the model's
+    `config.json`, empty where it is not known before a download.
     `attention` is what the recipe names, None where it leaves the choice. `without_padding` is
     True where another lever takes padding out, which is judged before. `totals` is True
     where the loss is a sum over all tokens of an optimizer step, divided once, so that it does
     not matter which rows share a forward pass. `reads_head` is True where the trainer asks the
     model for the probabilities of labels. `reads_batch` names a quantization in which the rows of
     a batch bear on each other, or an adapter. `noise` is True where noise is added to the
-    embeddings, `draws` where the adapter draws numbers for each token. `adapter` is the PEFT type, "" without one, and
-    `dropout` what it drops of its inputs.
+    embeddings, `draws` where the adapter draws numbers for each token. `in_segments` is True where
+    documents in one row are kept apart by our attention, also without a lever. `packages` are the
+    optional ones of this machine, None where the plan is for another one. `made_by` names a lever
+    that makes the model, and `fused_by` one that fuses its layers; both are judged before.
+    `compiles_layers` is True where another lever compiles them, which is judged before too.
     """
 
     cpu: bool
     cpus: int
+    kind: str
     precision: str
     processes: int
     shards_weights: bool
@@ -46,6 +53,7 @@ class Situation:
     accumulation: int
     torch_compile: bool
     threads: int | None
+    logging_steps: int
     attention: str | None = None
     without_padding: bool = False
     adapter: str = ""
@@ -56,6 +64,12 @@ class Situation:
     noise: bool = False
     dropout: float = 0.0
     reads_batch: str | None = None
+    quantized: str | None = None
+    in_segments: bool = False
+    packages: Mapping[str, Package] | None = None
+    made_by: str = ""
+    fused_by: str = ""
+    compiles_layers: bool = False
     algorithm: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,6 +93,31 @@ class Situation:
             )
         )
         return "; dropout draws other numbers than in padded batches" if drawn else ""
+
+    @property
+    def head_size(self) -> int | None:
+        """The numbers in a head of attention, None where the configuration does not tell."""
+        config = self.text_config
+        heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
+        worked_out = hidden // heads if hidden and heads else None
+        return config.get("head_dim") or worked_out
+
+    def lacks(self, *names: str) -> str:
+        """Why none of these packages can be used, "" where one can be or nobody knows."""
+        if self.packages is None:
+            return ""
+        found = [self.packages[name] for name in names if name in self.packages]
+        if not found:
+            first = f"none of {', '.join(names)} is" if len(names) > 1 else f"{names[0]} is not"
+            return f"{first} installed"
+        return "" if any(not each.clash for each in found) else found[0].clash
+
+    def has(self, *names: str) -> str:
+        """What to say of the first of these packages that can be used."""
+        if self.packages is None:
+            return f"if {' or '.join(names)} is installed there"
+        fits = (name for name in names if name in self.packages and not self.packages[name].clash)
+        return next((f"{name} {self.packages[name].version} is installed" for name in fits), "")
 
     @property
     def has_experts(self) -> bool:
@@ -133,6 +172,11 @@ class Lever(Component):
     `gain` is what was measured, with its conditions. `joins` is True where rows are joined before
     the layers, `regroups` where the rows of a step are shared out anew, `counts_cores` where it
     sets the threads of the process, `keeps_inputs` where adapters keep inputs as they are.
+    `seconds_to_begin` is what it takes before it helps. `packages` are those that it looks for,
+    `makes_model` is True where another library makes the model, `fuses_layers` where the layers
+    compute in kernels of fewer passes: one such lever is used. `keeps_less` is True where norms,
+    gates and LoRA keep less for the backward pass, `compiles_layers` where layers are compiled.
+    Where a lever wants the recipe's word, `is_proposed` says whether the plan may propose it.
     """
 
     gain: ClassVar[str] = ""
@@ -140,6 +184,13 @@ class Lever(Component):
     regroups: ClassVar[bool] = False
     counts_cores: ClassVar[bool] = False
     keeps_inputs: ClassVar[bool] = False
+    seconds_to_begin: ClassVar[float] = 0
+    packages: ClassVar[tuple[str, ...]] = ()
+    makes_model: ClassVar[bool] = False
+    fuses_layers: ClassVar[bool] = False
+    keeps_less: ClassVar[bool] = False
+    compiles_layers: ClassVar[bool] = False
+    is_proposed: ClassVar[bool] = True
 
     @abstractmethod
     def judge(self, situation: Situation) -> Verdict:

@@ -50,18 +50,26 @@ def diagnose(
     """The diagnostic for `error`, or for the first cause of it that is known."""
     for cause in _causes(error):
         found = None if memory is None else _in_use(cause, run_dir, memory)
+        found = found or _known(cause, plan, run_dir)
         if found is not None:
             return found
-        for rule in _RULES:
-            found = rule(cause, plan, run_dir)
-            if found is not None:
-                return found
     return finding(
         during.INTERNAL,
         plan.recipe_path,
         f"{_name(error)}: {_first_line(error)}; the traceback is at the end of {log}",
         f"report it with {run_dir / 'plan.json'} and {log.name}",
     )
+
+
+def known(error: Exception, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    """The diagnostic for the first cause of `error` that is known; None where none is."""
+    found = (_known(cause, plan, run_dir) for cause in _causes(error))
+    return next((each for each in found if each is not None), None)
+
+
+def _known(cause: BaseException, plan: Plan, run_dir: Path) -> Diagnostic | None:
+    found = (rule(cause, plan, run_dir) for rule in _RULES)
+    return next((each for each in found if each is not None), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

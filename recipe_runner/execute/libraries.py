@@ -7,6 +7,7 @@ import importlib
 import sys
 
 from recipe_runner.execute.build import class_of
+from recipe_runner.execute.speed.levers import hook
 from recipe_runner.plan import Plan
 
 
@@ -24,6 +25,8 @@ def load_libraries(plan: Plan) -> None:
         return
     gc.disable()
     try:
+        if (first := hook(plan, "load_first")) is not None:
+            first(plan)
         importlib.import_module("datasets")
         calls = (plan.arguments, plan.trainer, plan.adapter, plan.quantization)
         for target in (plan.model.auto_class, *(call.target for call in calls if call)):

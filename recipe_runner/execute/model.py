@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -27,9 +27,10 @@ from recipe_runner.plan import ModelPlan, Plan
 from recipe_runner.plan.joined import SEGMENTS, joins_rows
 
 
-def load_model(plan: Plan, tokenizer: Any) -> Any:
+def load_model(plan: Plan, tokenizer: Any, make: Callable[[Plan], Any | None] | None = None) -> Any:
     """The model of `plan`, with embeddings that fit `tokenizer`; its adapter is not attached yet.
 
+    `make` may make the model instead of transformers; it gives None where it does not.
     An adapter that is part of the base is merged into it (RR722 where it does not fit).
 
     Reports RR709 and RR713 for names and patterns that the model does not have, RR714 for
@@ -40,7 +41,9 @@ def load_model(plan: Plan, tokenizer: Any) -> Any:
 
     set_seed(plan.seed)
     plan = _with_attention(plan)
-    model = _random(plan) if plan.model.random_init else _pretrained(plan)
+    model = make(plan) if make is not None else None
+    if model is None:
+        model = _random(plan) if plan.model.random_init else _pretrained(plan)
     if plan.model.load.get("attn_implementation") == SEGMENTS and not joins_rows(plan):
         _leave_attention(model)
     _fit_embeddings(model, tokenizer, plan.tokenizer.resize_embeddings_multiple_of)

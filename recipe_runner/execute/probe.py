@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from recipe_runner.plan import MachinePlan
+from recipe_runner.plan.launch import THIS_MACHINE
 
 _GIB = 2**30
 _CGROUP = Path("/sys/fs/cgroup")
@@ -28,7 +29,7 @@ def this_machine() -> MachinePlan:
             memory_gib=round(min(memory for _, memory, _ in gpus) / 1024, 1),
             cpus=cpus,
             bf16=capability >= _BF16_CAPABILITY,
-            source="this machine",
+            source=THIS_MACHINE,
         )
     return MachinePlan(
         kind="cpu",
@@ -36,7 +37,7 @@ def this_machine() -> MachinePlan:
         memory_gib=round(memory_bytes() / _GIB, 1),
         cpus=cpus,
         bf16=_cpu_has_bf16(),
-        source="this machine",
+        source=THIS_MACHINE,
     )
 
 

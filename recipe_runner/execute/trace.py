@@ -28,7 +28,7 @@ def trace(plan: Plan) -> ParameterPlan:
     the plan knows: the weights are not looked at.
     """
     tokenizer = load_tokenizer(plan.tokenizer)
-    model = _skeleton(plan, tokenizer)
+    model = skeleton(plan, tokenizer)
     choose_trainable(model, plan)
     demand_targets(model, plan)
     total, names = _total(model), _names(model)
@@ -50,7 +50,7 @@ def count(model: Any) -> tuple[int, int]:
     return _total(model), sum(size for _, size in _training(model))
 
 
-def _skeleton(plan: Plan, tokenizer: Any) -> Any:
+def skeleton(plan: Plan, tokenizer: Any) -> Any:
     """The model that would be loaded, on the meta device, with embeddings that fit the tokenizer."""
     import torch
 

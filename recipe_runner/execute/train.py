@@ -87,7 +87,7 @@ class _Session:
         from recipe_runner.execute.callbacks.watch import Watch
         from recipe_runner.execute.cost_record import CostRecord
         from recipe_runner.execute.model import load_model
-        from recipe_runner.execute.speed.levers import with_model
+        from recipe_runner.execute.speed.levers import hook, with_model
         from recipe_runner.execute.tokenizer import load_tokenizer
         from recipe_runner.execute.trainer import build_trainer, training_arguments
 
@@ -105,7 +105,7 @@ class _Session:
         processor, collator = self._vision(tokenizer, data)
         metrics = Metrics(self.run.metrics_file if main else None)
         cost = CostRecord(plan, self.run if main else None, metrics)
-        model = load_model(plan, tokenizer)
+        model = load_model(plan, tokenizer, hook(plan, "make_model"))
         plan = with_model(plan, model)
         if plan != self.plan:
             arguments = training_arguments(plan, self.run.checkpoints)

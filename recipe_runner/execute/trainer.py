@@ -18,6 +18,8 @@ from recipe_runner.execute.adapters.begin import Beginning
 from recipe_runner.execute.build import arguments_of, class_of
 from recipe_runner.execute.feeds import batches_of, trainer_class
 from recipe_runner.execute.optimizers.install import install
+from recipe_runner.execute.recomputed import for_trainer, recompute
+from recipe_runner.execute.speed.levers import hook
 from recipe_runner.execute.start import copies_of
 from recipe_runner.plan import Plan
 
@@ -43,6 +45,7 @@ def training_arguments(plan: Plan, checkpoints: Path) -> Any:
         "save_total_limit": None,
         # A checkpoint of an interrupted run holds the control that says "stop".
         "restore_callback_states_from_checkpoint": False,
+        **for_trainer(plan),
     }
     if plan.speed.tokens_per_micro_batch is not None:
         # All rows of a step are drawn at once, and shared out by tokens.
@@ -86,6 +89,7 @@ def build_trainer(
     kind = trainer_class(plan)
     takes = inspect.signature(kind.__init__).parameters
     company = company or Company()
+    recompute(model, plan)
     given: dict[str, Any] = {
         **arguments_of(plan.trainer),
         **company.models,
@@ -104,6 +108,10 @@ def build_trainer(
         given["model"] = continued(model, plan)
     elif beginning is not None:
         adapter = beginning.config()
+        attach = hook(plan, "attach")
+        attached = attach(plan, model, adapter) if attach is not None else None
+        if attached is not None:
+            given["model"], adapter = attached, None
     if "peft_config" in takes or _passes_on(takes):
         given["peft_config"] = adapter
     elif adapter is not None:

@@ -2,7 +2,7 @@
 
 from recipe_runner.plan.call import Call
 from recipe_runner.plan.codec import PlanFormatError, decode, digest, encode, to_json
-from recipe_runner.plan.cost import CostPlan, MemoryPlan
+from recipe_runner.plan.cost import CostPlan, MemoryPlan, TracedPlan
 from recipe_runner.plan.data import (
     DataPlan,
     DeduplicatePlan,
@@ -79,6 +79,7 @@ __all__ = [
     "StepsPlan",
     "Task",
     "TokenizerPlan",
+    "TracedPlan",
     "TrainableParts",
     "TrainedGroup",
     "TruncationMode",

@@ -39,6 +39,30 @@ class MemoryPlan:
 
 
 @dataclass(frozen=True)
+class TracedPlan:
+    """What was found on the model itself, on tensors without content, beside what was told of it.
+
+    `activations` are bytes at the fullest moment of a step, `by_formula` what the formula tells of
+    them; None where it does not know the model. `total` and `trained` count parameters, as
+    `ParameterPlan` does, and `told_total` and `told_trained` are what the configuration tells.
+    """
+
+    activations: int
+    by_formula: int | None
+    total: int
+    trained: int
+    told_total: int | None
+    told_trained: int | None
+
+    @property
+    def difference(self) -> float | None:
+        """How far the formula is off, as a fraction of what was traced."""
+        if self.by_formula is None or not self.activations:
+            return None
+        return self.by_formula / self.activations - 1
+
+
+@dataclass(frozen=True)
 class CostPlan:
     """What a step costs, as a formula tells from the model's configuration.
 
@@ -49,6 +73,8 @@ class CostPlan:
 
     `seconds_per_step` is the time of an optimizer step on that many tokens, and `time_error` its
     expected error; None where the machine was not measured, or generates answers meanwhile.
+
+    With `traced` the activations are those of a trace (`recipe-run plan --trace`).
     """
 
     memory: MemoryPlan
@@ -59,6 +85,7 @@ class CostPlan:
     expected_error: float
     seconds_per_step: float | None = None
     time_error: float | None = None
+    traced: TracedPlan | None = None
 
     @property
     def tokens_per_second(self) -> float | None:

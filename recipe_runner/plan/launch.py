@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+THIS_MACHINE = "this machine"
+"""The `source` of a machine that a run was planned on."""
+
 
 @dataclass(frozen=True)
 class MachinePlan:

@@ -10,12 +10,16 @@ State = Literal["applied", "refused", "not needed"]
 
 @dataclass(frozen=True)
 class LeverPlan:
-    """A lever and what becomes of it. With `required`, the run ends where it cannot be used."""
+    """A lever and what becomes of it. With `required`, the run ends where it cannot be used.
+
+    `asks` is True where it could be used, and changes numbers, and the recipe does not name it.
+    """
 
     name: str
     state: State
     because: str
     required: bool = False
+    asks: bool = False
 
 
 @dataclass(frozen=True)

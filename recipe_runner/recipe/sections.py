@@ -342,7 +342,7 @@ class Launch(Spec):
     strategy: Annotated[
         Sharding | Literal["auto"], OneOf("recipe_runner.components.shardings", "auto")
     ] = "auto"
-    """`auto` is one process on one device and ddp on several; a mapping sets a strategy's options."""
+    """`auto` is ddp on several devices, or fsdp where each has no room; a mapping sets its options."""
     num_processes: OrAuto[Count] = "auto"
     """Processes over all machines; `auto` is one per GPU, and one without GPUs."""
     num_machines: Count = 1

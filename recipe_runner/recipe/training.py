@@ -45,7 +45,7 @@ class Training(Spec):
     global_batch_size: Annotated[OrAuto[Count], OWN] = "auto"
     """Sequences per optimizer step over all processes; accumulation is derived from it, so it holds on any hardware."""
     per_device_train_batch_size: OrAuto[Count] = "auto"
-    """Sequences per process and forward pass; `auto` is the largest divisor up to 8."""
+    """Sequences per process and forward pass; `auto` is up to 8, as many as fit."""
     gradient_accumulation_steps: OrAuto[Count] = "auto"
     """Forward passes per optimizer step; `auto` follows from the global batch."""
     per_device_eval_batch_size: OrAuto[Count] = "auto"
@@ -108,9 +108,9 @@ class Training(Spec):
 
     # Memory and speed
     activation_checkpointing: OrAuto[bool] = "auto"
-    """Recompute activations in the backward pass: less memory, about a third slower; `auto` is on with GPUs."""
+    """Recompute activations in the backward pass: less memory, slower; `auto` is the fastest way that fits a GPU."""
     activation_checkpointing_kwargs: dict[str, JsonValue] = Field(default_factory=dict)
-    """Options of checkpointing, such as `every_n_layers: 2`."""
+    """How: `every_n_layers: 2`, `selective: true` (but attention) or `offload: true` (inputs in the host's memory)."""
     bf16_full_eval: bool = False
     """Evaluate with bfloat16 weights."""
     tf32: bool | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from recipe_runner.components.other_model import OtherModel
+from recipe_runner.components.packages import Package
 from recipe_runner.diagnostics import Diagnostic, DiagnosticError, Related
 from recipe_runner.recipe.schema import Recipe
 from recipe_runner.recipe.sections import EvalSplit, SourceSpec
@@ -21,6 +22,7 @@ from recipe_runner.survey.codes import OUTPUT_DISK_FULL, OUTPUT_NOT_WRITABLE
 from recipe_runner.survey.data import SourceFacts, survey_source
 from recipe_runner.survey.golden import GoldenFacts, survey_golden
 from recipe_runner.survey.model import ModelFacts, survey_model, vocabulary_of
+from recipe_runner.survey.packages import packages_of_levers
 from recipe_runner.survey.paths import UnusablePathError, located
 from recipe_runner.survey.template import TemplateFacts, survey_template
 from recipe_runner.syntax import Document
@@ -44,7 +46,8 @@ class Surroundings:
     `others` are the models beside the one that trains by their role ("teacher_model",
     "rewards.0"), `code` the user's own files by what asks for them. `vocabulary` are the tokens
     of the tokenizer where the recipe changes it, empty where they are those of the model.
-    `adapters` are trained ones by the section that names them: `CONTINUED` or `BASE`.
+    `adapters` are trained ones by the section that names them: `CONTINUED` or `BASE`. `packages`
+    are optional ones that this machine has.
     """
 
     train: tuple[SourceFacts | None, ...]
@@ -57,6 +60,7 @@ class Surroundings:
     code: Mapping[str, CodeFacts] = field(default_factory=dict)
     vocabulary: frozenset[str] = frozenset()
     adapters: Mapping[str, AdapterFacts] = field(default_factory=dict)
+    packages: Mapping[str, Package] = field(default_factory=dict)
 
 
 def survey(
@@ -137,7 +141,17 @@ def survey(
     special = recipe.tokenizer.special_tokens.model_dump(exclude_none=True)
     known = vocabulary_of(tokenizer) if tokenizer and (changed or special) else frozenset()
     return Surroundings(
-        train, held, model, tokenizer, template, golden, others, code, known, adapters
+        train,
+        held,
+        model,
+        tokenizer,
+        template,
+        golden,
+        others,
+        code,
+        known,
+        adapters,
+        packages_of_levers(),
     ), tuple(findings)
 
 

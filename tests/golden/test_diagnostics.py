@@ -59,6 +59,7 @@ TRIGGERED_ELSEWHERE = {
         "unit/execute/test_before_a_run.py",
     ),
     "RR616": "runs/generation/test_look.py",
+    "RR618": "runs/estimate/test_traced.py",
     "RR721": "runs/algorithms/test_mended.py",
     "RR720": "runs/generation/test_serving.py",
     **dict.fromkeys(("RR333", "RR335"), "unit/compiler/test_quantized.py"),

@@ -210,6 +210,7 @@ COMPANY: Mapping[str, Mapping[str, Any]] = {
     "training.early_stopping_patience": EVAL,
     "training.early_stopping_threshold": {**EVAL, "training.early_stopping_patience": 2},
     "training.liger_kernel_config": {"training.use_liger_kernel": True},
+    "training.activation_checkpointing_kwargs": {"training.activation_checkpointing": True},
     "training.optim_target_modules": {
         "training.optim": "galore_adamw",
         "training.optim_target_modules": "all-linear",
@@ -315,6 +316,12 @@ MACHINE = {
     "adapter.loftq_config.": "H100-80GB",
     "algorithm(sdft).use_teacher_server": "2xH100-80GB",
     "algorithm(sdpo).use_teacher_server": "2xH100-80GB",
+    "speed.attention_kernel": "H100-80GB",
+    "speed.float8": "H100-80GB",
+    "speed.fused_layers": "H100-80GB",
+    "speed.hub_kernels": "H100-80GB",
+    "speed.liger": "H100-80GB",
+    "speed.unsloth": "H100-80GB",
     "training.tf32": "A100-40GB",
     "launch.strategy(": "2xH100-80GB",
     "launch.strategy(single)": "cpu",
@@ -327,6 +334,11 @@ MACHINE = {
 
 VALUES: Mapping[str, Any] = {
     **{f"speed.{name}": "off" for name in discover("recipe_runner.components.levers")},
+    # Another lever fuses the layers, unless the recipe asks for these.
+    "speed.float8": "on",
+    "speed.hub_kernels": "on",
+    "speed.liger": "on",
+    "speed.unsloth": "on",
     "data.eval_packing": False,
     "tokenizer.chat_template(TemplateFile).file": "other.jinja",
     "data.train.path": "org/other",
@@ -386,6 +398,7 @@ VALUES: Mapping[str, Any] = {
     "training.loraplus_lr_ratio": 16.0,
     "training.metric_for_best_model": "eval_entropy",
     "training.lr_scheduler_kwargs": {"num_cycles": 2},
+    "training.activation_checkpointing_kwargs": {"every_n_layers": 2},
     "training.load_best_model_at_end": False,
     "launch.num_machines": 2,
 }

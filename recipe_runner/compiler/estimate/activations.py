@@ -27,6 +27,12 @@ its input, half of it, the tangent and one plus that.
 """
 
 
+_BEFORE = ("input_layernorm",)
+_WITHIN = ("pre_feedforward_layernorm", "post_attention_layernorm")
+_GATED = ("silu", "swish", "gelu", "gelu_new", "gelu_pytorch_tanh")
+"""Activations of gates whose factors are all that a fused layer keeps."""
+
+
 @dataclass(frozen=True)
 class Forward:
     """How a forward pass computes. Widths are bytes per number.
@@ -36,6 +42,8 @@ class Forward:
     `casts_inputs` is True where PEFT casts the input of an adapted layer to the type of the
     adapter. `dropout` is True where the adapter drops some of its input. `length` is the tokens
     of a row, `masked` whether rows come with a mask, `eager` whether scores are written out.
+    `fused` is True where norms and gates keep no more than they need, and so do adapted layers
+    where the adapter is one for it (`fused_adapter`).
     """
 
     stream: int
@@ -48,6 +56,13 @@ class Forward:
     length: int = 0
     masked: bool = False
     eager: bool = False
+    fused: bool = False
+    fused_adapter: bool = False
+
+    @property
+    def fuses_adapter(self) -> bool:
+        """True where an adapted layer keeps its input once, as it reads it."""
+        return self.fused and self.fused_adapter and not self.dropout
 
 
 @dataclass(frozen=True)
@@ -70,11 +85,15 @@ class Trained:
 
 
 def kept_by_layers(
-    architecture: Architecture, trained: Trained, forward: Forward
+    architecture: Architecture, trained: Trained, forward: Forward, *, flows: bool = False
 ) -> tuple[float, ...]:
-    """What each layer keeps; nothing below the first one in which something trains."""
+    """What each layer keeps; nothing below the first one in which something trains.
+
+    With `flows` the gradient goes down to the embeddings whatever trains, as transformers makes
+    it where layers are computed again.
+    """
     kept: list[float] = []
-    flows = trained.within(architecture.below(architecture.embeddings))
+    flows = flows or trained.within(architecture.below(architecture.embeddings))
     known: dict[tuple[object, ...], float] = {}
     for layer in architecture.by_layer:
         flows = flows or trained.within(layer)
@@ -87,6 +106,30 @@ def kept_by_layers(
             known[kind] = _layer(architecture, layer, trained, forward) if flows else 0.0
         kept.append(known[kind])
     return tuple(kept)
+
+
+def kept_of_attention(architecture: Architecture, forward: Forward) -> float:
+    """What a fused attention gave, with a sum for each head; nothing where scores are written out."""
+    writes = _named(architecture.modules, _ATTENTION_WRITES)
+    if not writes or forward.eager:
+        return 0.0
+    return forward.compute * writes[0].inputs + FLOAT32 * architecture.heads
+
+
+def casts_anew(
+    architecture: Architecture, layer: Sequence[Module], trained: Trained, forward: Forward
+) -> tuple[Module, ...]:
+    """The modules of a layer of which no copy in the type of the products is kept."""
+    if not forward.fused:
+        return ()
+    adapted = [m for m in layer if m.name in trained.ranks and _fuses(m, forward)]
+    gated = _is_gate(architecture, _named(layer, _INNER_READS), forward)
+    last = [
+        m
+        for m in _named(layer, _INNER_WRITES)
+        if gated and m not in adapted and m.name not in trained.ranks
+    ]
+    return (*adapted, *last)
 
 
 def kept_at_ends(architecture: Architecture, trained: Trained, forward: Forward) -> float:
@@ -115,13 +158,19 @@ def _layer(
     between = _between(layer, forward)
     return (
         _norms(architecture, layer, trained, forward)
-        + _inputs(reads, between, trained, forward)
+        + _inputs(reads, between, trained, forward, again=_made_again(layer, _BEFORE, forward))
         + _attention(architecture, reads, writes, forward)
         + _inputs(writes, forward.compute, trained, forward, held=not forward.eager)
-        + _inputs(inner_reads, between, trained, forward)
+        + _inputs(
+            inner_reads, between, trained, forward, again=_made_again(layer, _WITHIN, forward)
+        )
         + _inner(architecture, inner_reads, forward)
         + _inputs(
-            inner_writes, forward.compute, trained, forward, held=architecture.activation == "relu"
+            inner_writes,
+            forward.compute,
+            trained,
+            forward,
+            held=_is_held(architecture, layer, trained, forward),
         )
         + _experts(architecture, layer, trained, forward)
         + _masks(architecture, forward)
@@ -172,31 +221,64 @@ def _norm(
     if "bias" in module.shapes:
         kept = FLOAT32 if forward.autocast and not forward.cpu else width
         return kept * size + 2 * FLOAT32
+    if forward.fused:
+        return width * size + FLOAT32 * rows
     # The input in float32, the root of each row, and what is multiplied by factors that train.
     factors = FLOAT32 if architecture.offset_norms else width
     return FLOAT32 * size + FLOAT32 * rows + factors * size * trained.weight_of(module)
 
 
 def _inputs(
-    modules: Sequence[Module], width: int, trained: Trained, forward: Forward, *, held: bool = False
+    modules: Sequence[Module],
+    width: int,
+    trained: Trained,
+    forward: Forward,
+    *,
+    held: bool = False,
+    again: bool = False,
 ) -> float:
-    """What products that read the same tensor, of this `width`, keep of it; `held` if it is kept anyway."""
-    own, shared = 0.0, False
+    """What products that read the same tensor, of this `width`, keep of it.
+
+    It is `held` where it is kept anyway, and with `again` fused layers make it again.
+    """
+    own, shared, cast = 0.0, False, False
     for module in modules:
         rank = trained.ranks.get(module.name)
         if rank is not None:
             copies, plain = _adapted(module, rank, width, forward)
-            own, shared = own + copies, shared or plain
+            own += copies
+            if not _fuses(module, forward):
+                shared = shared or plain
+            elif not again:
+                cast = cast or (forward.autocast and width != forward.compute)
+                shared = shared or not cast
         if trained.weight_of(module):
             if width == forward.compute:
                 shared = True
             else:
                 own += forward.compute * module.inputs  # autocast makes a copy for each product
+    if cast:
+        own += forward.compute * modules[0].inputs  # one copy that they share
     return own + (width * modules[0].inputs if shared and not held else 0)
+
+
+def _made_again(layer: Sequence[Module], before: tuple[str, ...], forward: Forward) -> bool:
+    """True where what these products read comes from a norm that is fused."""
+    norms = {m.ending for m in layer if m.kind == "norm" and "bias" not in m.shapes}
+    # Without the first one, norms come behind the products.
+    found = next((each for each in before if each in norms), None)
+    return forward.fused and found is not None and _BEFORE[0] in norms
+
+
+def _fuses(module: Module, forward: Forward) -> bool:
+    """True where the adapted layer keeps its input once; GPT-2's weights lie the other way."""
+    return forward.fuses_adapter and not module.ending.startswith("c_")
 
 
 def _adapted(module: Module, rank: float, width: int, forward: Forward) -> tuple[float, bool]:
     """What an adapted layer keeps on its own, and whether it keeps its input as it is."""
+    if _fuses(module, forward):
+        return (forward.compute if forward.autocast else forward.adapter) * rank, True
     casts = forward.casts_inputs and width != forward.adapter
     read = forward.adapter if casts else width
     product = forward.compute if forward.autocast else read
@@ -241,12 +323,31 @@ def _inner(architecture: Architecture, reads: Sequence[Module], forward: Forward
     if not reads:
         return 0.0
     kept = _ACTIVATION.get(architecture.activation, 1)
+    if _is_gate(architecture, reads, forward):
+        return forward.compute * sum(each.outputs for each in reads)
     if len(reads) == 2:
         return forward.compute * reads[0].outputs * (kept + 2)
     if reads[0].ending == "gate_up_proj":
         return forward.compute * reads[0].outputs / 2 * (kept + 2)
     relu = architecture.activation == "relu"
     return forward.compute * reads[0].outputs * (1 if relu else kept)
+
+
+def _is_gate(architecture: Architecture, reads: Sequence[Module], forward: Forward) -> bool:
+    """True where a gate keeps its two factors alone."""
+    known = architecture.activation in _GATED
+    gates = len(reads) == 2 or (len(reads) == 1 and reads[0].ending == "gate_up_proj")
+    return forward.fused and known and gates
+
+
+def _is_held(
+    architecture: Architecture, layer: Sequence[Module], trained: Trained, forward: Forward
+) -> bool:
+    """True where the input of the last layer of a feed-forward layer is kept anyway, or made again."""
+    if _is_gate(architecture, _named(layer, _INNER_READS), forward):
+        adapted = any(m.name in trained.ranks for m in _named(layer, _INNER_WRITES))
+        return forward.fuses_adapter or not adapted
+    return architecture.activation == "relu"
 
 
 def _experts(

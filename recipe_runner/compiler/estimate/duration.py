@@ -9,8 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from recipe_runner.compiler.estimate.activations import kept_at_ends, kept_by_layers
-from recipe_runner.compiler.estimate.memory import copies
+from recipe_runner.compiler.estimate.kept import copies, kept_of
 from recipe_runner.compiler.estimate.run import Run
 from recipe_runner.compiler.estimate.work import Work, work_of
 
@@ -38,10 +37,23 @@ Norms and gates are several operations in plain torch, and a CPU computes them s
 _LOSS_CPU = 80
 """Bytes that move for each logit in plain torch, which writes a tile out several times."""
 
+_TO_HOST = 2.5e10
+"""Bytes per second between a GPU and page-locked memory of its host.
+
+PCIe 4.0 has 32 GB/s each way, of which copies reach about four fifths.
+"""
+
 _HOST_PER_LAYER = 22e-3 / 36
 """Seconds in which Python asks for the operations of a layer, forth and back.
 
 22 ms for 36 layers with LoRA in transformers' Trainer, on an H200's host.
+"""
+
+_HOST_AGAIN, _HOST_SELECTIVE = 1.5, 4.8
+"""What computing a layer again adds to that, as a multiple, and what it adds where attention is kept.
+
+Measured with 24 layers of 32 features with LoRA, which do little but ask: keeping attention goes
+through Python for every operation.
 """
 
 _DEQUANTIZED = 2.5
@@ -87,19 +99,25 @@ def seconds_by_part(run: Run, load: Load, speeds: Speeds) -> Mapping[str, float]
 
 
 def _parts(run: Run, load: Load, speeds: Speeds) -> Iterator[tuple[str, float]]:
-    work = work_of(run.architecture, run.trained, load.beside, run.forward.length)
-    again = 1 / run.checkpointed if run.checkpointed else 0.0
+    architecture, length = run.architecture, run.forward.length
+    work = work_of(architecture, run.trained, load.beside, length, flows=run.checkpointed > 0)
+    again = run.again
     moves = _MOVES_CPU if run.forward.cpu else _MOVES_GPU
     products = work.products + work.head + work.layers_forward * again + load.others
-    attention = work.attention + work.attention_forward * again
+    attention = work.attention + work.attention_forward * again * (not run.selective)
     if load.compares:
         products += work.layers_forward + work.head_forward
         attention += work.attention_forward
     # With a mask, or written out, the half of the scores that causality leaves out is made too.
     attention *= 2 if run.forward.masked or run.forward.eager else 1
-    yield "products", products * run.tokens / (_efficiency(run) * speeds.flops)
-    yield "attention", attention * run.tokens / (_ATTENTION * speeds.flops)
-    yield "activations", (moves + again) * _kept(run) / speeds.bandwidth
+    parts = {
+        "products": products * run.tokens / (_efficiency(run) * speeds.flops),
+        "attention": attention * run.tokens / (_ATTENTION * speeds.flops),
+        "activations": (moves + again) * _kept(run) / speeds.bandwidth,
+    }
+    yield from parts.items()
+    if not run.forward.cpu:
+        yield "offloading", _offloading(run, sum(parts.values()))
     if run.forward.cpu:
         yield "loss", _LOSS_CPU * _logits(run, work) / speeds.bandwidth
     yield "weights", _weights(run, load) / speeds.bandwidth
@@ -116,13 +134,26 @@ def _efficiency(run: Run) -> float:
 
 def _kept(run: Run) -> float:
     """Bytes that the forward pass of a micro-batch makes for the backward pass."""
-    layers = sum(kept_by_layers(run.architecture, run.trained, run.forward))
-    return (layers + kept_at_ends(run.architecture, run.trained, run.forward)) * run.tokens
+    kept = kept_of(run)
+    return sum(kept.whole) + kept.beside
+
+
+def _offloading(run: Run, meanwhile: float) -> float:
+    """Seconds of copies to the host and back, beyond the seconds that they are made `meanwhile`.
+
+    transformers copies in line with the computation, TRL beside it.
+    """
+    states = run.forward.stream * run.architecture.hidden_size * run.tokens
+    inputs = 2 * states * run.again * run.architecture.num_layers / _TO_HOST
+    if run.offloads_all:
+        whole = 2 * _kept(run) * (1 - run.again) / _TO_HOST
+        return max(0.0, whole + inputs - meanwhile)
+    return inputs if run.offloads else 0.0
 
 
 def _weights(run: Run, load: Load) -> float:
     """Bytes of weights that a pass reads, forth and back, and of gradients that it writes."""
-    passes = 3 if run.checkpointed else 2
+    passes = 2 + run.again
     unpacked = _DEQUANTIZED * load.packed
     cast = copies(run) * (1 + run.forward.stream / run.forward.compute)
     gradients = run.count * run.width * (3 if run.accumulates else 1)
@@ -142,4 +173,7 @@ def _optimizer(run: Run) -> float:
 
 
 def _host(run: Run) -> float:
-    return 0.0 if run.forward.cpu else _HOST_PER_LAYER * run.architecture.num_layers
+    if run.forward.cpu:
+        return 0.0
+    more = _HOST_SELECTIVE if run.selective else _HOST_AGAIN
+    return _HOST_PER_LAYER * run.architecture.num_layers * (1 + more * run.again)

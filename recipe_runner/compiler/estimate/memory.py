@@ -9,12 +9,10 @@ It is that of steps after the first, when the optimizer has its state.
 
 from collections.abc import Iterator
 
-from recipe_runner.compiler.estimate.activations import (
-    FLOAT32,
-    kept_at_ends,
-    kept_by_layers,
-)
+from recipe_runner.compiler.estimate.activations import FLOAT32
 from recipe_runner.compiler.estimate.architecture import Architecture
+from recipe_runner.compiler.estimate.kept import after_forward, kept_of
+from recipe_runner.compiler.estimate.kept import in_backward as through_layers
 from recipe_runner.compiler.estimate.loss import (
     in_backward,
     in_forward,
@@ -61,42 +59,23 @@ def memory(run: Run, limit: int | None = None) -> MemoryPlan:
     )
 
 
-def copies(run: Run) -> int:
-    """Bytes of the copies that autocast makes of weights, in the type of the products.
-
-    Where weights are gathered for a layer at a time, they come in that type.
-    """
-    forward = run.forward
-    if not forward.autocast or forward.stream == forward.compute or run.shards.units:
-        return 0
-    architecture = run.architecture
-    sizes = sum(
-        m.size
-        for layer in architecture.by_layer
-        for m in layer
-        if m.kind == "linear" or "gate_up_proj" in m.shapes
-    )
-    return sizes * forward.compute
-
-
 def _moments(run: Run) -> Iterator[MemoryPlan]:
-    architecture, shards = run.architecture, run.shards
-    kept = kept_by_layers(architecture, run.trained, run.forward)
-    saved, live = _saved(run, kept)
-    ends = kept_at_ends(architecture, run.trained, run.forward) * run.tokens
+    shards, kept = run.shards, kept_of(run)
+    saved = after_forward(run, kept) + kept.beside
     gradients = run.count * run.width / shards.gradients
     before = gradients if run.accumulates else 0.0
     head = weight_gradient(run) / shards.gradients
     table = _table(run)
-    everywhere = copies(run)
+    everywhere = kept.copies
     # Weights that train are cast once for the whole forward pass; what the backward pass needs
-    # of the copies is kept, but for layers that are computed again.
-    later = everywhere if not run.checkpointed else everywhere / max(1, len(kept))
+    # of the copies is kept, but for layers that are computed again, which make them anew.
+    one = everywhere / max(1, len(kept.whole)) if run.checkpointed else 0.0
+    later = everywhere * (1 - run.again) + one
 
-    yield _moment(run, everywhere, before, saved + ends, in_forward(run))
-    yield _moment(run, later, before, saved + ends, in_backward(run))
-    yield _moment(run, later, before + head, saved + live + _working(run), 0)
-    last = (kept[0] if kept else 0) * run.tokens
+    yield _moment(run, everywhere, before, saved, in_forward(run))
+    yield _moment(run, later, before, saved, in_backward(run))
+    yield _moment(run, later, before + head, through_layers(run, kept) + _working(run), 0)
+    last = kept.whole[0] if kept.whole else 0.0
     yield _moment(run, later, gradients + table, last + _working(run), 0)
     yield _moment(run, 0, gradients + run.step * run.count / shards.optimizer, 0, 0)
 
@@ -115,22 +94,6 @@ def _moment(
         logits=round(logits),
         buffers=round(_buckets(run)),
     )
-
-
-def _saved(run: Run, kept: tuple[float, ...]) -> tuple[float, float]:
-    """What all layers keep, and the most that one needs when it is computed again."""
-    between = run.forward.stream * run.architecture.hidden_size
-    whole = short = live = 0.0
-    for index, each in enumerate(kept):
-        if run.checkpointed and index % run.checkpointed == 0:
-            short += between
-            live = max(live, each)
-        else:
-            whole += each
-    # What is kept of layers that are computed again can lie elsewhere; one is on its way.
-    if run.offloads:
-        short = min(short, 2 * between)
-    return (whole + short) * run.tokens, live * run.tokens
 
 
 def _working(run: Run) -> float:

@@ -26,6 +26,22 @@ class Shards:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a micro-batch keeps for its backward pass, in bytes, layer by layer.
+
+    `whole` is what each layer keeps where it is not computed again. `held` is what each keeps in
+    the run between its forward and its backward pass, wherever that lies. `beside` is what the
+    embeddings, the rotations and the last norm keep, `copies` are weights in the type of the
+    products.
+    """
+
+    whole: tuple[float, ...]
+    held: tuple[float, ...]
+    beside: float
+    copies: float
+
+
+@dataclass(frozen=True)
 class Run:
     """What one process computes and holds. Sizes are in bytes, unless said otherwise.
 
@@ -35,8 +51,9 @@ class Run:
     updates. `accumulates` is True where a step has several micro-batches.
 
     `checkpointed` is the distance of the layers whose activations are computed again, 0 for none;
-    `offloads` is True where what they keep goes to the memory of the host. `tiled` is True where
-    the loss is computed in tiles, without all logits.
+    `selective` is True where those keep what their attention gave, and `offloads` where what they
+    keep of their input goes to the memory of the host. `offloads_all` is True where all that is
+    kept goes there. `tiled` is True where the loss is computed in tiles, without all logits.
     """
 
     architecture: Architecture
@@ -52,6 +69,19 @@ class Run:
     beside: int = 0
     accumulates: bool = False
     checkpointed: int = 0
+    selective: bool = False
     offloads: bool = False
+    offloads_all: bool = False
     tiled: bool = True
     shards: Shards = Shards()
+    traced: Kept | None = None
+
+    @property
+    def again(self) -> float:
+        """Share of the layers that are computed again."""
+        layers = self.architecture.num_layers
+        return -(-layers // self.checkpointed) / layers if self.checkpointed else 0.0
+
+    def recomputes(self, index: int) -> bool:
+        """True for a layer that is computed again; transformers counts from the first one."""
+        return bool(self.checkpointed) and index % self.checkpointed == 0

@@ -35,8 +35,12 @@ def flops_per_token(architecture: Architecture, trained: Trained, count: int, le
     return work_of(architecture, trained, count, length).total
 
 
-def work_of(architecture: Architecture, trained: Trained, count: int, length: int) -> Work:
+def work_of(
+    architecture: Architecture, trained: Trained, count: int, length: int, *, flows: bool = False
+) -> Work:
     """The operations for a token of a row of `length` tokens.
+
+    With `flows` the gradient goes down to the embeddings whatever trains.
 
     A product with a weight is two operations in the forward pass, two for the gradient of its
     input and two for that of its weight, where those are needed. `count` parameters train beside
@@ -44,7 +48,7 @@ def work_of(architecture: Architecture, trained: Trained, count: int, length: in
 
     Source: arXiv 2001.08361 (6 N); causal attention sees half of a row.
     """
-    flows = trained.within(architecture.below(architecture.embeddings))
+    flows = flows or trained.within(architecture.below(architecture.embeddings))
     total, forward, deep = 0.0, 0.0, 0
     for layer in architecture.by_layer:
         flows = flows or trained.within(layer)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from recipe_runner.compiler.optimizers import optimizer_of
 from recipe_runner.compiler.resolved import Path, ResolvedRecipe
+from recipe_runner.compiler.rules.recomputed import idle_options
 from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.base import settled
 from recipe_runner.plan import Feed
@@ -90,6 +91,7 @@ def _of_training(resolved: ResolvedRecipe) -> Idle:
     if recomputes and resolved.sharding.checkpoints_activations:
         why = "`launch.strategy` recomputes activations itself"
         yield ("training", "activation_checkpointing"), why, "remove one of the two"
+    yield from idle_options(resolved)
 
 
 def _of_data(resolved: ResolvedRecipe) -> Idle:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from recipe_runner.compiler.resolved import ResolvedRecipe
+from recipe_runner.compiler.rules.recomputed import offloading
 from recipe_runner.compiler.rules.rule import Finding, rule
 from recipe_runner.components.base import settled
 
@@ -392,3 +393,4 @@ def offloading_on_a_cpu(resolved: ResolvedRecipe) -> Iterator[Finding]:
         if options.get(name) is True or str(options.get(name)).startswith("offloaded"):
             message = f"`algorithm.{name}` needs a GPU, and the run is on the CPU"
             yield Finding(("algorithm", name), message, "remove it", of_key=True)
+    yield from offloading(resolved)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from recipe_runner.components.lever import Lever, Situation, Verdict, applied, not_needed, refused
+from recipe_runner.components.lever import Lever, Situation, Verdict, applied, not_needed
 
 
 class LossHead(Lever):
@@ -29,6 +29,4 @@ class LossHead(Lever):
             return not_needed(f"{situation.algorithm} does not ask the head for labels")
         if not situation.cpu:
             return not_needed("TRL's own kernel leaves tokens without a label out on a GPU")
-        if situation.shards_weights:
-            return refused("the weights are spread over processes, which has not been proven")
         return applied("TRL's head without Triton scores every token, in float32")

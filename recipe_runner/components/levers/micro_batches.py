@@ -40,10 +40,6 @@ class MicroBatches(Lever):
             return refused("the loss is a mean over the rows of a pass, so their number matters")
         if situation.drop_last:
             return refused("`training.dataloader_drop_last` leaves out rows by the batch")
-        if situation.processes > 1:
-            return refused(
-                "several processes would fill up the last step of an epoch with other rows"
-            )
         if situation.grows_rope:
             return refused("the longest row of a pass decides how positions are turned")
         if not situation.without_padding:
@@ -52,4 +48,6 @@ class MicroBatches(Lever):
         if situation.reads_batch is not None:
             because = f"{situation.reads_batch} looks at all tokens of a pass"
             return asked_for(because)
+        if situation.processes > 1:
+            return asked_for("the last step of an epoch is filled up with other rows than without")
         return applied(f"the loss is a sum over the tokens of a step{situation.drops}")

@@ -43,8 +43,6 @@ class PaddingFree(Lever):
             return refused("images belong to rows of their own")
         if situation.attention not in (None, SEGMENTS):
             return refused(f"`model.attn_implementation` names {situation.attention}")
-        if situation.shards_weights:
-            return refused("the weights are spread over processes, which has not been proven")
         if situation.noise:
             return refused("`training.neftune_noise_alpha`: noise is scaled by the length of rows")
         if situation.torch_compile:

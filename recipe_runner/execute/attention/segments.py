@@ -3,6 +3,7 @@
 A row of N documents costs the sum of their squares, not the square of their sum, and no
 mask of T x T is made. On CUDA, in 16 bits, one kernel takes all documents; elsewhere each
 document is a call of PyTorch's scaled dot-product attention with its causal path.
+The kernel is PyTorch's, unless a run brings another one (`with_kernel`).
 
 A batch that is not joined (padded rows, or generation) goes to transformers' `sdpa`.
 
@@ -12,6 +13,8 @@ L: tokens of one document.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +23,23 @@ from recipe_runner.plan.joined import SEGMENTS
 if TYPE_CHECKING:
     import torch
 
+    from recipe_runner.execute.attention.kernels import InUse
+
 _LARGEST_HEAD = 256
 """Of PyTorch's kernel for variable lengths (`torch.nn.attention.varlen`)."""
+
+_brought: InUse | None = None
+
+
+@contextlib.contextmanager
+def with_kernel(kernel: InUse) -> Iterator[None]:
+    """Within it, rows on CUDA go through `kernel` wherever it takes them."""
+    global _brought
+    before, _brought = _brought, kernel
+    try:
+        yield
+    finally:
+        _brought = before
 
 
 @cache
@@ -58,6 +76,8 @@ def attend(
         )
         return found
     window = kwargs.get("sliding_window")
+    if query.is_cuda:
+        query, key, value = _as_computed(query, key, value)
     if _has_kernel(query, dropout):
         return _in_one_kernel(query, key, value, borders, window, scaling, kwargs), None
     return _one_by_one(query, key, value, borders, window, dropout, scaling), None
@@ -107,6 +127,16 @@ def _borders(
     return torch.cat([ends * 0, starts, ends]).to(torch.int32)
 
 
+def _as_computed(*tensors: torch.Tensor) -> list[torch.Tensor]:
+    """The same in one type, that of autocast: positions in float32 turn queries and keys into it."""
+    import torch
+
+    dtype, device = tensors[0].dtype, tensors[0].device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    return [each.to(dtype) for each in tensors]
+
+
 def _one_by_one(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -124,9 +154,7 @@ def _one_by_one(
     dtype = query.dtype
     if torch.is_autocast_enabled(query.device.type):
         dtype = torch.get_autocast_dtype(query.device.type)
-    if query.is_cuda:
-        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    else:
+    if not query.is_cuda:
         # Its gradient in 16 bits takes PyTorch 2.5 times as long on a CPU, for rows up to 128.
         wide = torch.promote_types(query.dtype, torch.float32)
         query, key, value = query.to(wide), key.to(wide), value.to(wide)
@@ -195,6 +223,8 @@ def _in_one_kernel(
     from torch.nn.attention.varlen import varlen_attn
 
     longest = kwargs.get("max_length_q") or int(borders.diff().max())
+    if _brought is not None and _brought.takes(query):
+        return _brought(query, key, value, borders, longest, window, scaling)
     found = varlen_attn(
         *(each[0].transpose(0, 1).contiguous() for each in (query, key, value)),
         borders,

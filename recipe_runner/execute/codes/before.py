@@ -317,6 +317,30 @@ WRONG_VERSION = Code(
     """,
 )
 
+NOT_TRACED = Code(
+    "RR618",
+    "not-traced",
+    """
+    ## What it means
+    `recipe-run plan --trace` could not follow a pass of the model on tensors without content:
+    it has pictures, code of its own that looks at numbers, or no list of layers.
+
+    ## Why it matters
+    The plan's activations then are those of the formula, or not there where it does not know
+    the model.
+
+    ## Example
+    ```text
+    recipe.yaml: RR618 not-traced: org/model-id cannot be traced: the pictures of a row have no one size
+    ```
+
+    ## Instead
+    Leave `--trace` out. A run of a few steps (`--set training.max_steps=3`) notes in `run.json`
+    what it took.
+    """,
+    "warning",
+)
+
 BEFORE: tuple[Code, ...] = (
     PACKAGE_MISSING,
     TRACKER_MISSING,
@@ -333,4 +357,5 @@ BEFORE: tuple[Code, ...] = (
     NOT_A_PLAN,
     TARGET_NOT_ALLOWED,
     WRONG_VERSION,
+    NOT_TRACED,
 )

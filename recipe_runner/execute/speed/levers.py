@@ -3,6 +3,9 @@
 The file of a lever in this package has a function `put_on(plan, trainer, stack)`, which takes
 effect until the stack ends. It gives what tells of its work so far, and raises `Refused` where
 the loaded model or its trainer is none for it.
+
+It may have more: `why_not(model)` for what a trainer has to know before it is made, and, for a
+library that makes the model, `load_first(plan)`, `make_model(plan)` and `attach(plan, model, config)`.
 """
 
 from __future__ import annotations
@@ -57,6 +60,12 @@ def _with_model(lever: LeverPlan, model: Any) -> LeverPlan:
 
 def _module(lever: LeverPlan) -> Any:
     return import_module(f"recipe_runner.execute.speed.{lever.name}")
+
+
+def hook(plan: Plan, name: str) -> Callable[..., Any] | None:
+    """The function of that name of the first used lever that has one."""
+    used = (_module(each) for each in plan.speed.levers if each.state == "applied")
+    return next((getattr(each, name) for each in used if hasattr(each, name)), None)
 
 
 def used_words(plan: Plan, receipts: Sequence[Receipt]) -> Iterator[str]:

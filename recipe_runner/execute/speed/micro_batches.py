@@ -46,7 +46,7 @@ class SharesByTokens:
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Forward and backward of one optimizer step; the sum of the losses of its passes."""
         total: Any = 0.0
-        parts = list(shared_out(inputs, self.tokens_per_micro_batch))
+        parts = list(shared_out(inputs, self.tokens_per_micro_batch, self._as_many_as))
         self.steps_shared_out += 1
         self.passes += len(parts)
         for number, part in enumerate(parts, 1):
@@ -56,20 +56,39 @@ class SharesByTokens:
                 total = total + super().training_step(model, part, num_items_in_batch)  # type: ignore[misc]
         return total
 
+    def _as_many_as(self, parts: int) -> int:
+        """The passes of this step in the process that has most: in each they wait for each other."""
+        if self.accelerator.num_processes == 1:
+            return parts
+        import torch
 
-def shared_out(batch: Mapping[str, Any], most: int) -> Iterator[dict[str, Any]]:
+        here = torch.tensor([parts], device=self.accelerator.device)
+        return int(self.accelerator.gather(here).max())
+
+
+def shared_out(
+    batch: Mapping[str, Any], most: int, agree: Callable[[int], int] = int
+) -> Iterator[dict[str, Any]]:
     """Rows of a padded `batch` in their order, up to `most` real tokens at a time.
 
-    A row that is longer goes alone. Each part is as long as its longest row.
+    A row that is longer goes alone. Each part is as long as its longest row. `agree` is told how
+    many parts there are, and says how many there have to be, as many or more.
     """
     lengths = batch["attention_mask"].sum(1).tolist()
-    begin = tokens = 0
+    begins = [0]
+    tokens = 0
     for row, length in enumerate(lengths):
-        if row > begin and tokens + length > most:
-            yield _rows(batch, begin, row, max(lengths[begin:row]))
-            begin, tokens = row, 0
+        if row > begins[-1] and tokens + length > most:
+            begins.append(row)
+            tokens = 0
         tokens += length
-    yield _rows(batch, begin, len(lengths), max(lengths[begin:]))
+    wanted = min(agree(len(begins)), len(lengths))
+    while len(begins) < wanted:
+        ends = [*begins[1:], len(lengths)]
+        begin, end = max(zip(begins, ends, strict=True), key=lambda part: part[1] - part[0])
+        begins = sorted([*begins, (begin + end) // 2])
+    for begin, end in zip(begins, [*begins[1:], len(lengths)], strict=True):
+        yield _rows(batch, begin, end, max(lengths[begin:end]))
 
 
 def _rows(batch: Mapping[str, Any], begin: int, end: int, length: int) -> dict[str, Any]:

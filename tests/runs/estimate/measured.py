@@ -70,6 +70,7 @@ class Case:
     adapter: Any = None
     checkpointing: bool = False
     every: int = 1
+    selective: bool = False
     precision: str = "no"
     optim: str = "adamw_torch_fused"
     trainable: Any = None
@@ -79,6 +80,7 @@ class Case:
         """The case in words."""
         trains = "LoRA" if self.adapter else "last layers" if self.trainable else "full"
         again = f", checkpointed/{self.every}" if self.checkpointing else ""
+        again += " but attention" if self.selective else ""
         kind = "float32" if self.precision == "no" else "bf16 autocast"
         micro = f" x {self.micro}" if self.micro > 1 else ""
         optim = "" if self.optim.startswith("adamw") else f", {self.optim}"
@@ -104,6 +106,8 @@ CASES = (
     Case("llama 96M", rows=2),
     Case("llama 96M", rows=2, checkpointing=True, every=2),
     Case("llama 96M", rows=2, adapter="lora"),
+    Case("llama 96M", rows=1, length=1024, adapter="lora", checkpointing=True, every=3),
+    Case("llama 96M", rows=2, length=1024, adapter="lora", checkpointing=True, selective=True),
     Case("gemma 41M", rows=2, length=1024),
 )
 
@@ -138,9 +142,10 @@ def compiled(case: Case, folder: Path) -> Compiled:
             "max_steps": STEPS,
             "optim": case.optim,
             "activation_checkpointing": case.checkpointing,
-            "activation_checkpointing_kwargs": {"every_n_layers": case.every}
-            if case.every > 1
-            else {},
+            "activation_checkpointing_kwargs": {
+                **({"every_n_layers": case.every} if case.every > 1 else {}),
+                **({"selective": True} if case.selective else {}),
+            },
             "save_strategy": "no",
         },
         "speed": "off",
@@ -182,6 +187,7 @@ def run(case: Case, folder: Path) -> int:
 
     from recipe_runner.execute.build import build
     from recipe_runner.execute.model import load_model
+    from recipe_runner.execute.recomputed import recompute
     from recipe_runner.execute.tokenizer import load_tokenizer
     from recipe_runner.execute.trainer import training_arguments
 
@@ -199,6 +205,7 @@ def run(case: Case, folder: Path) -> int:
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident("VmRSS")
     model = load_model(plan, tokenizer)
+    recompute(model, plan)
     adapter = build(plan.adapter) if plan.adapter is not None else None
     trainer = SFTTrainer(
         model=model,

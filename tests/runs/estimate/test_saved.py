@@ -12,7 +12,7 @@ import pytest
 
 from recipe_runner.compiler.compile_run import run_of
 from recipe_runner.compiler.estimate.activations import kept_at_ends, kept_by_layers
-from recipe_runner.compiler.estimate.memory import copies
+from recipe_runner.compiler.estimate.kept import copies
 from recipe_runner.compiler.machine import machine
 from recipe_runner.pipeline import compile_text
 from tests.runs.estimate.published import CONFIGS
@@ -76,7 +76,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _compare(
-    folder: Path, model: str, changes: Mapping[str, Any], on: str, *, casts_inputs: bool = True
+    folder: Path,
+    model: str,
+    changes: Mapping[str, Any],
+    on: str,
+    *,
+    casts_inputs: bool = True,
+    fused: bool = False,
 ) -> None:
     from recipe_runner.execute.saved import saved
 
@@ -98,8 +104,9 @@ def _compare(
     assert compiled.resolved is not None
     run = run_of(compiled.resolved)
     assert run is not None
-    forward = replace(run.forward, masked=False, casts_inputs=casts_inputs)
-    traced = saved(compiled.plan, casts_inputs=casts_inputs)
+    forward = replace(run.forward, masked=False, casts_inputs=casts_inputs, fused=fused)
+    run = replace(run, forward=forward)
+    traced = saved(compiled.plan, casts_inputs=casts_inputs, keeps_less=fused)
     told = kept_by_layers(run.architecture, run.trained, forward)
     assert told[-1] == pytest.approx(traced.layer, rel=0.01)
     if run.trained.ranks or run.architecture.has_experts:
@@ -118,6 +125,15 @@ def test_layers_keep_what_the_formula_tells(folder: Path, model: str, case: str)
     if model in AFFINE and on == GPU:
         pytest.skip("a trace on a CPU keeps these norms in 16 bits")
     _compare(folder, model, changes, on, casts_inputs=casts_inputs)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("model", MODELS)
+def test_fused_layers_keep_what_the_formula_tells(folder: Path, model: str, case: str) -> None:
+    changes, on, casts_inputs = CASES[case]
+    if model in AFFINE and on == GPU:
+        pytest.skip("a trace on a CPU keeps these norms in 16 bits")
+    _compare(folder, model, changes, on, casts_inputs=casts_inputs, fused=True)
 
 
 @pytest.mark.parametrize("adapted", [False, True])

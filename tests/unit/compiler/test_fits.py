@@ -45,11 +45,21 @@ def resolved(shop: Workshop, changes: Mapping[str, Any], on: str) -> ResolvedRec
 
 
 LORA = {"adapter": "lora"}
+RECOMPUTES = "training.activation_checkpointing"
+WIDE = {**LORA, "training.per_device_train_batch_size": 8, RECOMPUTES: True}
 ON_24: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
     # 8 billion weights in 16 bits are 15 GiB, and 8 rows of 2,048 tokens do not fit beside them.
-    "lora": (LORA, ("tokens_per_micro_batch: 2048", "fsdp, num_processes: 2", "bnb_4bit`")),
+    "lora": (
+        WIDE,
+        (
+            "tokens_per_micro_batch: 2048",
+            "{offload: true}",
+            "fsdp, num_processes: 2",
+            "bnb_4bit`",
+        ),
+    ),
     # 128 GB of weights and their state: only another kind of training fits one such GPU.
-    "in full": ({}, ("fsdp, num_processes: 16", "quantization: bnb_4bit with adapter: lora")),
+    "in full": ({}, ("fsdp, num_processes: ", "quantization: bnb_4bit with adapter: lora")),
 }
 
 
@@ -83,24 +93,49 @@ def test_a_model_that_is_not_known_is_not_judged(shop: Workshop) -> None:
 
 
 def test_changes_are_put_together_where_none_is_enough(wide: Workshop) -> None:
-    alone = {"training.activation_checkpointing": False, "data.max_length": 8192}
+    rows = {"training.per_device_train_batch_size": 2, "data.max_length": 8192}
+    alone = {**rows, RECOMPUTES: False}
     found = savings(resolved(wide, alone, "2xA100-40GB"), FULL)
     (together,) = found
-    assert together.words[:2] == (
+    assert together.words[:3] == (
         "training.activation_checkpointing: true",
         "training.per_device_train_batch_size: 1",
+        "training.activation_checkpointing_kwargs: {offload: true}",
     )
     assert together.memory.total <= FULL * 40 * GIB
 
 
 def test_each_saving_fits_and_none_changes_the_recipe(wide: Workshop) -> None:
-    before = resolved(wide, LORA, "RTX4090")
+    before = resolved(wide, WIDE, "RTX4090")
     cost = compile_cost(before)
     assert cost is not None
     assert not fits(cost, FULL)
     for saving in savings(before, FULL):
         assert saving.memory.total <= FULL * 24 * GIB
     assert compile_cost(before) == cost
+
+
+STATED: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    # Options that the recipe states are no reason to propose no others.
+    "too few": (
+        {RECOMPUTES: True, f"{RECOMPUTES}_kwargs": {"every_n_layers": 16}},
+        "every_n_layers",
+    ),
+    "none": ({RECOMPUTES: False}, "selective: true"),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_fastest_way_to_compute_again_is_proposed(wide: Workshop, name: str) -> None:
+    stated, words = STATED[name]
+    on = "A100-40GB" if name == "none" else "H100"
+    long = {"speed": "off", "data.max_length": 16384 if name == "none" else 12288}
+    one = {**LORA, "training.per_device_train_batch_size": 1}
+    before = resolved(wide, {**one, **long, **stated}, on)
+    found = savings(before, FULL)
+    assert f"{RECOMPUTES}_kwargs: {{" in found[0].words[0]
+    assert words in found[0].words[0]
+    assert found[0].memory.total <= FULL * before.machine.memory_gib * GIB
 
 
 def test_what_a_recipe_has_is_not_proposed(wide: Workshop) -> None:

@@ -12,8 +12,9 @@ import pytest
 from recipe_runner.compiler.compile_cost import compile_cost
 from recipe_runner.compiler.estimate import Architecture, modules_of
 from recipe_runner.compiler.estimate.activations import Forward, Trained, kept_by_layers
+from recipe_runner.compiler.estimate.kept import copies
 from recipe_runner.compiler.estimate.loss import in_backward, in_forward
-from recipe_runner.compiler.estimate.memory import LIBRARIES, copies, memory
+from recipe_runner.compiler.estimate.memory import LIBRARIES, memory
 from recipe_runner.compiler.estimate.run import Run, Shards
 from recipe_runner.compiler.estimate.state import state_bytes, step_bytes
 from recipe_runner.plan import CostPlan, MemoryPlan

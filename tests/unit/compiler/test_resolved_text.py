@@ -19,7 +19,10 @@ def _science(plan: Plan) -> Plan:
     train = tuple(replace(source, path="") for source in plan.data.train)
     evaluation = tuple(replace(source, path="") for source in plan.data.eval)
     data = replace(plan.data, train=train, eval=evaluation)
-    return replace(plan, data=data, derived=(), recipe_sha256="")
+    # What the recipe names is not proposed any more.
+    levers = tuple(replace(each, asks=False) for each in plan.speed.levers)
+    speed = replace(plan.speed, levers=levers, proposals=())
+    return replace(plan, data=data, derived=(), recipe_sha256="", speed=speed)
 
 
 @pytest.mark.parametrize(
