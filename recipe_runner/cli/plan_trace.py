@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipe_runner.compiler.compile_cost import compile_cost
@@ -32,9 +33,9 @@ def traced_plan(compiled: Compiled) -> tuple[Plan, Sequence[Diagnostic]]:
     plan, resolved = compiled.plan, compiled.resolved
     assert plan is not None
     assert resolved is not None
-    environment.hush()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of libraries, about each other
+    # What libraries say of each other, and torch of what has no content, is for nobody.
+    with environment.chatter_into(Path(os.devnull)):
+        environment.hush()
         try:
             counted = _counted(plan)
             plan = replace(plan, parameters=counted)

@@ -14,6 +14,7 @@ from recipe_runner.compiler.estimate.memory import memory
 from recipe_runner.compiler.resolve_memory import ROOM
 from recipe_runner.compiler.resolved import Choice, ResolvedRecipe
 from recipe_runner.compiler.rungs import USUAL
+from recipe_runner.compiler.spreadable import spreadable
 from recipe_runner.components.base import settled
 from recipe_runner.recipe.schema import Recipe
 
@@ -99,7 +100,7 @@ def _fewer_rows(recipe: Recipe, first: ResolvedRecipe) -> Iterator[int]:
 def _may_spread(recipe: Recipe, first: ResolvedRecipe) -> bool:
     """True where several processes could share the weights, and the recipe leaves it open."""
     several = settled(first.recipe.launch.num_processes) > 1
-    return recipe.launch.strategy == "auto" and several and first.recipe.quantization is None
+    return recipe.launch.strategy == "auto" and several and spreadable(first)
 
 
 def _rows(resolved: ResolvedRecipe) -> int:

@@ -115,9 +115,11 @@ def _verdict(lever: Lever, situation: Situation) -> Verdict:
     """What the lever says, unless another one has its place."""
     if situation.made_by not in ("", lever.type):
         return not_needed(f"{situation.made_by} makes the model, with kernels of its own")
-    if lever.fuses_layers and situation.fused_by not in ("", lever.type):
+    verdict = lever.judge(situation)
+    taken = lever.fuses_layers and situation.fused_by not in ("", lever.type)
+    if taken and (verdict.asks or verdict.state == "applied"):
         return not_needed(f"{situation.fused_by} fuses the layers")
-    return lever.judge(situation)
+    return verdict
 
 
 def situation_of(recipe: Recipe, machine: MachinePlan, around: Surroundings) -> Situation:

@@ -19,6 +19,7 @@ from recipe_runner.compiler.estimate.state import state_bytes
 from recipe_runner.compiler.resolve_speed import used
 from recipe_runner.compiler.resolved import ResolvedRecipe
 from recipe_runner.compiler.rungs import Rung, climbed, fastest, rungs
+from recipe_runner.compiler.spreadable import spreadable
 from recipe_runner.components.adapter import Adapter
 from recipe_runner.components.base import create, discover, settled
 from recipe_runner.components.quantization import Quantization
@@ -207,7 +208,7 @@ def _four_bits(resolved: ResolvedRecipe) -> tuple[str, ResolvedRecipe] | None:
 def _shards(resolved: ResolvedRecipe) -> tuple[str, ResolvedRecipe] | None:
     """Weights in shards, over the devices that there are or the fewest that are enough."""
     launch = resolved.recipe.launch
-    if resolved.sharding.shards_weights or settled(launch.use_cpu):
+    if resolved.sharding.shards_weights or settled(launch.use_cpu) or not spreadable(resolved):
         return None
     kinds = {
         name: kind

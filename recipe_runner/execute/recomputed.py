@@ -12,6 +12,7 @@ Source: transformers 5.23 (`PreTrainedModel.activation_checkpointing_enable`), t
 from __future__ import annotations
 
 import functools
+import types
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -56,11 +57,11 @@ def recompute(model: Any, plan: Plan) -> None:
     found = options(plan)
     if found is None:
         return
-    enable = model.gradient_checkpointing_enable
+    enable = type(model).gradient_checkpointing_enable
 
     @functools.wraps(enable)
     def enable_as_planned(
-        gradient_checkpointing_kwargs: Mapping[str, Any] | None = None, **more: Any
+        self: Any, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None, **more: Any
     ) -> None:
         del more  # they are the plan's, where upstream has kept them
         given = {**found, **(gradient_checkpointing_kwargs or {})}
@@ -73,9 +74,10 @@ def recompute(model: Any, plan: Plan) -> None:
         with warnings.catch_warnings():
             # It is called by its old name, so that those who call it so find it.
             warnings.simplefilter("ignore", FutureWarning)
-            enable(gradient_checkpointing_kwargs=torchs, **layers)
+            enable(self, gradient_checkpointing_kwargs=torchs, **layers)
 
-    model.gradient_checkpointing_enable = enable_as_planned
+    # A method, so that a copy of the model has its own.
+    model.gradient_checkpointing_enable = types.MethodType(enable_as_planned, model)
 
 
 def keeps_attention() -> Any:

@@ -105,4 +105,7 @@ def _numbers(names: Sequence[str]) -> dict[str, int]:
 
 
 def _finds(patterns: Collection[str], name: str) -> bool:
-    return any(re.search(pattern, name) for pattern in patterns)
+    try:
+        return any(re.search(pattern, name) for pattern in patterns)
+    except re.error:
+        return False  # RR320 tells of it

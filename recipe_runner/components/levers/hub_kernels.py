@@ -39,6 +39,8 @@ class HubKernels(Lever):
             return refused(lacks)
         if situation.torch_compile:
             return refused("`training.torch_compile` makes kernels of its own")
+        if situation.compiles_layers:
+            return not_needed("compiled layers have kernels of their own")
         if situation.shards_weights:
             return refused("the weights are spread over processes, which has not been proven")
         return asked_for(

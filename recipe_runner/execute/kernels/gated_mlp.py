@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recipe_runner.execute.kernels.elementwise import ACTIVATIONS, Activation, Elementwise
-from recipe_runner.execute.kernels.products import multiply_gated, read
+from recipe_runner.execute.kernels.products import is_hooked, multiply_gated, read
 
 NAMES = (("gate_proj", "up_proj", "down_proj"), ("gate_up_proj", "down_proj"))
 """What the layers of a gate are called, apart or with both factors in one."""
@@ -30,8 +30,6 @@ def forward_of(module: Any, ops: Elementwise) -> Callable[[Tensor], Tensor] | st
     kind = activation_of(function)
     if kind is None:
         return f"its activation is {type(function).__name__}"
-    if any(getattr(module.down_proj, each) for each in _HOOKS):
-        return "something is hooked to its last layer"
 
     def forward(x: Tensor) -> Tensor:
         down = module.down_proj
@@ -39,7 +37,7 @@ def forward_of(module: Any, ops: Elementwise) -> Callable[[Tensor], Tensor] | st
             gate, up = module.gate_proj(x), module.up_proj(x)
         else:
             gate, up = module.gate_up_proj(x), None
-        product = read(down)
+        product = "" if is_hooked(down) else read(down)
         if not isinstance(product, str):
             found = multiply_gated(product, kind, ops, gate, up)
             if found is not None:
@@ -50,9 +48,6 @@ def forward_of(module: Any, ops: Elementwise) -> Callable[[Tensor], Tensor] | st
         return behind
 
     return forward
-
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def activation_of(function: Any) -> Activation | None:

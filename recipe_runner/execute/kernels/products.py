@@ -73,6 +73,8 @@ def read(layer: Any) -> Product | str:
     if type(dropout) is not torch.nn.Identity and dropout.training and dropout.p > 0:
         return "`lora_dropout` drops inputs"
     base, a, b = layer.base_layer, layer.lora_A[adapter], layer.lora_B[adapter]
+    if any(is_hooked(each) for each in (base, a, b)):
+        return "something is hooked to its parts"
     if type(a) is not torch.nn.Linear or type(b) is not torch.nn.Linear:
         return "its adapter is no plain LoRA"
     scale = layer.scaling[adapter]
@@ -90,6 +92,13 @@ def read(layer: Any) -> Product | str:
 
 
 _ADAPTED = ("Linear", "Linear4bit")
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def is_hooked(layer: Any) -> bool:
+    """True where something wants to be told when `layer` is called."""
+    return any(getattr(layer, each) for each in _HOOKS)
 
 
 def multiply(product: Product, x: Tensor) -> Tensor | None:

@@ -22,7 +22,8 @@ def forward_of(module: Any, how: Norm, ops: Elementwise) -> Callable[[Tensor], T
     def forward(x: Tensor) -> Tensor:
         found: Tensor = _Norm.apply(x, module.weight, how, ops)
         if found.requires_grad:
-            setattr(found, _MADE, (Again(how, ops), x.detach(), module.weight.detach()))
+            made = (Again(how, ops), x.detach(), module.weight.detach())
+            setattr(found, _MADE, (found._version, made))
         return found
 
     return forward
@@ -32,9 +33,13 @@ _MADE = "_recipe_runner_made"
 
 
 def made_of(x: Tensor) -> tuple[Again, Tensor, Tensor] | None:
-    """How `x` is made again, of which input and which factors; None where it is no result of a norm."""
-    found: tuple[Again, Tensor, Tensor] | None = getattr(x, _MADE, None)
-    return found
+    """How `x` is made again, of which input and which factors; None where it is no result of a norm.
+
+    Neither is what has been changed in place since.
+    """
+    version, found = getattr(x, _MADE, (None, None))
+    made: tuple[Again, Tensor, Tensor] | None = found
+    return made if made is not None and version == x._version else None
 
 
 class Again:
@@ -68,7 +73,9 @@ class _Norm(torch.autograd.Function):
         y, root = ops.norm(how, rows, weight)
         ctx.save_for_backward(x, weight, root)
         ctx.how, ctx.ops = how, ops
-        return y.view(x.shape)
+        # A view that is made here could not be changed in place by the layer.
+        shaped: Tensor = torch.ops.aten._unsafe_view(y, x.shape)
+        return shaped
 
     @staticmethod
     @once_differentiable

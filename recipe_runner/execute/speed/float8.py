@@ -44,7 +44,8 @@ def install(model: Any, stack: ExitStack, *, emulate: bool = False) -> int:
         from torchao.float8.float8_linear import Float8Linear
     except ImportError as why:
         raise Refused(f"torchao is needed: {why}") from why
-    config = Float8LinearConfig(emulate=emulate)
+    # Tokens are an inner side of a weight's gradient, and as many as there are.
+    config = Float8LinearConfig(emulate=emulate, pad_inner_dim=True)
     head = model.get_output_embeddings()
     found = [
         (module, name, child)

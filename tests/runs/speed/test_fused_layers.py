@@ -128,7 +128,7 @@ def test_loss_and_gradients_are_those_of_the_plain_model(family: str, lora: Any)
     assert not any("forward" in vars(module) for module in model.modules())
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma", "phi3"])
+@pytest.mark.parametrize("family", ["llama", "gemma", "phi3", "qwen3", "gemma3_text"])
 @pytest.mark.parametrize("lora", [None, {"lora_alpha": 8}], ids=["full", "LoRA"])
 @pytest.mark.parametrize(
     ("dtype", "cast"),
@@ -333,3 +333,31 @@ def test_a_run_notes_what_was_replaced(adapter: Any, tmp_path: Path) -> None:
     assert told["did"].endswith("2 gates, 5 norms by kernels of torch")
     assert json.loads(json.dumps(ours.losses)) == pytest.approx(usual.losses, rel=1e-5)
     assert ours.norms == pytest.approx(usual.norms, rel=1e-4)
+
+
+def test_what_is_hooked_after_it_was_replaced_is_called() -> None:
+    model = _model("llama", {"lora_alpha": 8})
+    with _fused(model):
+        called: list[Any] = []
+        layer = model.base_model.model.model.layers[0]
+        for part in (layer.mlp.down_proj, layer.self_attn.q_proj.lora_A["default"]):
+            part.register_forward_hook(lambda part, *_: called.append(part))
+        usual, _ = _step(model)
+    assert len(called) == 2
+    again, _ = _step(model)
+    assert _apart(again, usual) < EXACT
+
+
+def test_the_result_of_a_norm_can_be_changed_in_place() -> None:
+    model = _model("llama", {"lora_alpha": 8})
+    layer = model.base_model.model.model.layers[0]
+    attend = layer.self_attn.forward
+
+    def in_place(*args: Any, hidden_states: torch.Tensor, **kwargs: Any) -> Any:
+        return attend(*args, hidden_states=hidden_states.mul_(2), **kwargs)
+
+    layer.self_attn.forward = in_place
+    with _fused(model):
+        ours, _ = _step(model)
+    usual, _ = _step(model)
+    assert _apart(usual, ours) < EXACT

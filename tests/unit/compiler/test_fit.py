@@ -46,6 +46,19 @@ def decided(plan: Plan, path: str) -> tuple[Any, str]:
         (LARGE, "8xH100", STRATEGY, "fsdp", "8 processes share the weights"),
         (ADAPTED, "8xH100", STRATEGY, "ddp", "each holds the whole model"),
         (LARGE, "H100", STRATEGY, "single", "one process"),
+        # What needs whole weights keeps them whole, also where they do not fit.
+        ({**LARGE, "training.optim": "muon"}, "8xH100", STRATEGY, "ddp", "holds the whole model"),
+        (
+            {
+                **LARGE,
+                "data.max_length": 32768,
+                "adapter": {"type": "lora", "init_lora_weights": "pissa"},
+            },
+            "8xA100-40GB",
+            STRATEGY,
+            "ddp",
+            "holds the whole model",
+        ),
     ],
 )
 def test_what_is_decided(

@@ -246,6 +246,15 @@ FSDP = {"launch.strategy": "fsdp", "launch.num_processes": 2}
         pytest.param({METRIC: "entropy", **EVAL}, "cpu", [], id="metric without its prefix"),
         pytest.param({"model.freeze": ["(("]}, "cpu", ["RR320"], id="frozen pattern"),
         pytest.param(
+            {
+                "model": {"name_or_path": "Qwen/Qwen3-0.6B", "freeze": ["*embed*"]},
+                "tokenizer": {"chat_template": "chatml"},
+            },
+            "H100",
+            ["RR320"],
+            id="frozen pattern of a known model",
+        ),
+        pytest.param(
             {"adapter": {"type": "lora", "rank_pattern": {"*": 8}}}, "cpu", ["RR320"], id="ranks"
         ),
         pytest.param(
