@@ -105,8 +105,6 @@ def _compile(
     report += Report.of(_seen_from(cwd, finding) for finding in findings)
     resolved, findings = resolve(recipe, machine or fitting(recipe), around, document)
     report += Report.of(findings)
-    if resolved is None:
-        return Compiled(report, document)
     found = check(resolved, document, judge_rows=judge_rows)
     findings = tuple(_seen_from(cwd, finding) for finding in found)
     report += Report.of(_allowed(findings) if allow_code else findings)

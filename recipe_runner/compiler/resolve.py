@@ -43,11 +43,10 @@ DEFAULT_MAX_LENGTH = 2048
 
 def resolve(
     recipe: Recipe, machine: MachinePlan, around: Surroundings, document: Document
-) -> tuple[ResolvedRecipe | None, tuple[Diagnostic, ...]]:
+) -> tuple[ResolvedRecipe, tuple[Diagnostic, ...]]:
     """Decide every open value of `recipe` for `machine`, each with its reason.
 
-    The result is None where a format cannot be told (RR407) or a batch cannot be
-    split (RR301); then the diagnostics say what to change.
+    The diagnostics are of data whose format cannot be told (RR407); rules look at the rest.
     """
     first, findings = _resolved(Draft(recipe, machine, around), document)
 
