@@ -43,9 +43,14 @@ class _Logits:
     temperature: float
     dtype: torch.dtype
 
-    def of(self, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits [N, V] in float32, and their slope over the head's products."""
-        products = torch.mm(hidden, weight.t())
+    def of(
+        self, hidden: Tensor, weight: Tensor, bias: Tensor | None, room: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits [N, V] in float32, and their slope over the head's products.
+
+        The products are written to `room`, where it is given.
+        """
+        products = torch.mm(hidden, weight.t(), out=room)
         if bias is not None:
             products = products + bias.to(products.dtype)
         logits = products.float()
@@ -90,16 +95,22 @@ class LabelledLogProbs(torch.autograd.Function):
         aside = torch.zeros(len(weight), dtype=torch.float32) if needs_bias and sums_up else None
         keeps = needs_weight and not sums_up and len(small) * len(weight) <= _KEPT
         kept: list[Tensor] = []
+        # New memory for every tile would have to be cleared by the system first.
+        size = min(len(small), _rows(len(weight)))
+        products = small.new_empty(size, len(weight))
+        room = None if keeps else torch.empty(size, len(weight), dtype=torch.float32)
         for part in _parts(len(small), len(weight)):
             x, label = small[part], targets[part]
-            z, slope = logits.of(x, wide, bias)
-            chances = _statistics(z, label, outputs, found)
+            z, slope = logits.of(x, wide, bias, products[: len(x)])
+            chances = _statistics(
+                z, label, outputs, found, None if room is None else room[: len(x)]
+            )
             if needs_hidden or needs_weight:
                 step = _towards(chances, label, slope).to(logits.dtype)
                 if ahead is not None:
                     torch.mm(step, wide, out=ahead[part])
                 if whole is not None:
-                    whole += torch.mm(step.t(), x)
+                    _add_product(whole, step.t(), x)
                 if aside is not None:
                     aside += step.sum(0, dtype=torch.float32)
                 if keeps:
@@ -150,32 +161,68 @@ _OPTIONAL = ("entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 """What TRL may ask for beside the log-probabilities, in the order of its results."""
 
 
+def _rows(words: int) -> int:
+    """Tokens of a tile of logits."""
+    return max(16, _TILE // words)
+
+
 def _parts(tokens: int, words: int) -> Iterator[slice]:
     """Tokens whose logits are there at once."""
-    size = max(16, _TILE // words)
+    size = _rows(words)
     yield from (slice(start, start + size) for start in range(0, tokens, size))
 
 
 def _statistics(
-    z: Tensor, label: Tensor, outputs: tuple[str, ...], found: dict[str, list[Tensor]]
+    z: Tensor,
+    label: Tensor,
+    outputs: tuple[str, ...],
+    found: dict[str, list[Tensor]],
+    room: Tensor | None,
 ) -> Tensor:
-    """Note what is asked for of logits `z` [N, V], which are used up; gives the probabilities."""
-    if "is_top1" in outputs:
-        found["is_top1"].append(z.argmax(-1) == label)
+    """Note what is asked for of logits `z` [N, V], which are used up; gives the probabilities.
+
+    They are written to `room`, where it is given.
+    """
     if "mean_logits" in outputs:
         found["mean_logits"].append(z.mean(-1))
     picked = z.gather(1, label[:, None])[:, 0]
     largest = z.amax(-1, keepdim=True)
-    chances = z.sub_(largest).exp()
+    if "is_top1" in outputs:
+        found["is_top1"].append(_is_first(z, label, picked == largest[:, 0], room))
+    chances = torch.exp(z.sub_(largest), out=room)
     total = chances.sum(-1, keepdim=True)
     spread = total[:, 0].log()
     chances.div_(total)
     found["log_probs"].append(picked - largest[:, 0] - spread)
     if "entropy" in outputs:
-        found["entropy"].append(spread - torch.linalg.vecdot(chances, z))
+        found["entropy"].append(spread - _dots(chances, z))
     if "log_sum_sq_probs" in outputs:
-        found["log_sum_sq_probs"].append(torch.linalg.vecdot(chances, chances).log())
+        found["log_sum_sq_probs"].append(_dots(chances, chances).log())
     return chances
+
+
+def _is_first(z: Tensor, label: Tensor, largest: Tensor, room: Tensor | None) -> Tensor:
+    """Where the label is what `argmax` names: of several largest logits it is one of them.
+
+    Looks at the rows only in which the label's logit is a largest one; `room` is written over.
+    """
+    rows = largest.nonzero()[:, 0]
+    space = None if room is None else room[: len(rows)]
+    first = torch.index_select(z, 0, rows, out=space).argmax(-1)
+    return largest.index_put((rows,), first == label[rows])
+
+
+def _dots(a: Tensor, b: Tensor) -> Tensor:
+    """Sums [N] of the products of rows of `a` and `b` [N, V], without a matrix of products."""
+    return torch.bmm(a[:, None, :], b[:, :, None])[:, 0, 0]
+
+
+def _add_product(whole: Tensor, a: Tensor, b: Tensor) -> None:
+    """Add the product of two matrices to `whole`, which may have more bits than they have."""
+    if a.dtype == whole.dtype:
+        whole.addmm_(a, b)
+    else:
+        whole += torch.mm(a, b)
 
 
 def _towards(chances: Tensor, label: Tensor, slope: Tensor) -> Tensor:
@@ -198,7 +245,7 @@ def _of_kept(
     of_bias = torch.zeros(words, dtype=torch.float32) if needs[2] else None
     for part, step in zip(_parts(len(small), words), kept, strict=True):
         scaled = step * factors[part, None].to(step.dtype)
-        of_weight += torch.mm(scaled.t(), small[part])
+        _add_product(of_weight, scaled.t(), small[part])
         if of_bias is not None:
             of_bias += scaled.sum(0, dtype=torch.float32)
     return of_weight, of_bias
@@ -227,13 +274,13 @@ def _again(
         chances = log.exp()
         step = torch.zeros_like(z)
         if spread is not None:
-            entropy = -torch.linalg.vecdot(chances, log)[:, None]
+            entropy = -_dots(chances, log)[:, None]
             step -= spread[part, None] * chances * (log + entropy)
         if factors is not None:
             step += factors[part, None] * _towards(chances, targets[part], torch.ones(()))
         step = (step * slope).to(logits.dtype)
         torch.mm(step, wide, out=of_hidden[part])
-        of_weight += torch.mm(step.t(), small[part])
+        _add_product(of_weight, step.t(), small[part])
         of_bias += step.sum(0, dtype=torch.float32)
     return of_hidden, of_weight, of_bias
 

@@ -66,6 +66,34 @@ def test_results_and_gradients_are_those_of_trl(
     assert head.scored == 37
 
 
+@pytest.mark.parametrize("sums_up", [True, False])
+def test_of_several_largest_logits_the_first_is_the_best(sums_up: bool) -> None:
+    import torch
+    from trl.kernels import ChunkedLogProbFunction
+
+    from recipe_runner.execute.speed.loss_head import Head
+
+    # Words 1 and 3 have equal logits, and the larger ones of the two kinds of tokens.
+    weight = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    hidden = torch.tensor([[2.0, 0.0]] * 4 + [[0.0, 2.0]] * 4, requires_grad=True)
+    targets = torch.tensor([0, 1, 2, 3] * 2)
+    found = [
+        dict(zip(("log_probs", *ALL), each, strict=True))["is_top1"].tolist()
+        for each in (
+            function.apply(hidden, weight, None, targets, 1.0, 64, None, 1.0, ALL)
+            for function in (ChunkedLogProbFunction, Head(sums_up))
+        )
+    ]
+    assert found[0] == found[1] == [False, True, False, False, False, False, True, False]
+
+
+def test_the_plan_counts_with_the_same_tiles() -> None:
+    from recipe_runner.compiler.estimate import loss
+    from recipe_runner.execute.speed import loss_head
+
+    assert (loss.ONCE, loss.KEPT) == (loss_head._TILE, loss_head._KEPT)
+
+
 @pytest.mark.parametrize("tile", [64, 5000, 10**6])
 @pytest.mark.parametrize("kept", [0, 10**6], ids=["made again", "kept"])
 def test_tiles_change_nothing(tile: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
