@@ -25,6 +25,7 @@ from recipe_runner.compiler.seen import Seen
 from recipe_runner.components.adapter import Adapter
 from recipe_runner.components.base import settled
 from recipe_runner.plan import Feed
+from recipe_runner.plan.joined import SEGMENTS
 
 HALF = 2
 """Bytes of a number in 16 bits."""
@@ -88,6 +89,8 @@ def run_of(resolved: ResolvedRecipe, seen: Seen | None = None) -> Run | None:
         accumulates=passes_of(resolved) > 1,
         offloads_all=bool(recipe.algorithm.options().get("activation_offloading")),
         tiled=recipe.algorithm.reads_head,
+        once=used(resolved.levers, "scores_once"),
+        sums_up=recipe.algorithm.options().get("loss_type") == "nll",
         shards=shards,
         traced=seen.kept if seen is not None else None,
     )
@@ -122,6 +125,7 @@ def forward_of(resolved: ResolvedRecipe) -> Forward:
     options = recipe.adapter.options() if recipe.adapter is not None else {}
     dropout = next((v for k, v in options.items() if k.endswith("dropout")), 0)
     rows = settled(recipe.training.per_device_train_batch_size)
+    joined = joins_rows(recipe) or used(resolved.levers, "joins")
     return Forward(
         stream=stream,
         compute=HALF if autocast else stream,
@@ -134,8 +138,9 @@ def forward_of(resolved: ResolvedRecipe) -> Forward:
         casts_inputs=not used(resolved.levers, "keeps_inputs"),
         fused=used(resolved.levers, "keeps_less"),
         fused_adapter=recipe.adapter is not None and recipe.adapter.is_product,
-        masked=rows > 1 and not joins_rows(recipe) and not used(resolved.levers, "joins"),
+        masked=rows > 1 and not joined,
         eager=attention_of(recipe) == "eager",
+        segments=cpu and joined and attention_of(recipe) in (None, SEGMENTS),
     )
 
 

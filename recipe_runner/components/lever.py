@@ -175,7 +175,8 @@ class Lever(Component):
     `seconds_to_begin` is what it takes before it helps. `packages` are those that it looks for,
     `makes_model` is True where another library makes the model, `fuses_layers` where the layers
     compute in kernels of fewer passes: one such lever is used. `keeps_less` is True where norms,
-    gates and LoRA keep less for the backward pass, `compiles_layers` where layers are compiled.
+    gates and LoRA keep less for the backward pass, `compiles_layers` where layers are compiled,
+    `scores_once` where the loss has its gradient as soon as it is computed.
     Where a lever wants the recipe's word, `is_proposed` says whether the plan may propose it.
     """
 
@@ -190,6 +191,7 @@ class Lever(Component):
     fuses_layers: ClassVar[bool] = False
     keeps_less: ClassVar[bool] = False
     compiles_layers: ClassVar[bool] = False
+    scores_once: ClassVar[bool] = False
     is_proposed: ClassVar[bool] = True
 
     @abstractmethod

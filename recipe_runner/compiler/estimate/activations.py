@@ -41,7 +41,8 @@ class Forward:
     products, which differ under `autocast`; `adapter` is that of the adapter's weights.
     `casts_inputs` is True where PEFT casts the input of an adapted layer to the type of the
     adapter. `dropout` is True where the adapter drops some of its input. `length` is the tokens
-    of a row, `masked` whether rows come with a mask, `eager` whether scores are written out.
+    of a row, `masked` whether rows come with a mask, `eager` whether scores are written out;
+    `segments` is True where each row of those that are joined has its attention by itself.
     `fused` is True where norms and gates keep no more than they need, and so do adapted layers
     where the adapter is one for it (`fused_adapter`).
     """
@@ -56,6 +57,7 @@ class Forward:
     length: int = 0
     masked: bool = False
     eager: bool = False
+    segments: bool = False
     fused: bool = False
     fused_adapter: bool = False
 
@@ -311,6 +313,10 @@ def _attention(
     else:
         queries_kept = queries
     kept = forward.compute * (queries_kept + keys + values)
+    if forward.segments:
+        # In float32 on a CPU; the results are joined to another tensor.
+        wide = FLOAT32 * (queries_kept + keys + values + queries)
+        return wide + forward.compute * queries + FLOAT32 * architecture.heads
     if not forward.eager:
         mask = forward.compute * forward.length if forward.masked else 0
         return kept + forward.compute * queries + FLOAT32 * architecture.heads + mask

@@ -53,7 +53,9 @@ class Run:
     `checkpointed` is the distance of the layers whose activations are computed again, 0 for none;
     `selective` is True where those keep what their attention gave, and `offloads` where what they
     keep of their input goes to the memory of the host. `offloads_all` is True where all that is
-    kept goes there. `tiled` is True where the loss is computed in tiles, without all logits.
+    kept goes there. `tiled` is True where the loss is computed in tiles, without all logits;
+    `once` where each tile gives its gradient as soon as it is there, and `sums_up` where those
+    of the head's weights can be added up at once, because all tokens weigh the same.
     """
 
     architecture: Architecture
@@ -73,6 +75,8 @@ class Run:
     offloads: bool = False
     offloads_all: bool = False
     tiled: bool = True
+    once: bool = False
+    sums_up: bool = False
     shards: Shards = Shards()
     traced: Kept | None = None
 

@@ -17,6 +17,8 @@ class LossHead(Lever):
 
     type: Literal["loss_head"]
 
+    scores_once: ClassVar[bool] = True
+
     snippet: ClassVar[str] = "speed: {loss_head: on}"
     gain: ClassVar[str] = (
         "4 times beside the other levers and 2 times alone with 4,096 tokens in the vocabulary, "

@@ -1,9 +1,9 @@
 """`python -m tests.runs.estimate.measured`: the memory that the plan tells, and what a run takes.
 
 Each case trains two steps of a random model in a process of its own, on a CPU, as a plain TRL
-script with the plan's arguments. Its memory is the peak of the resident set above what is resident
-once everything is imported. Rows are of full length, but for one token in every other row of a
-batch, so that there is padding and a mask.
+script with the plan's arguments, in some cases with the levers of `speed: auto`. Its memory is the
+peak of the resident set above what is resident once everything is imported. Rows are of full
+length, but for one token in every other row of a batch, so that there is padding and a mask.
 
 What is freed is given back to the system at once (`MALLOC_MMAP_THRESHOLD_`), as the plan counts
 tensors and not what an allocator keeps. `--usual` leaves glibc as it is, which keeps up to as much
@@ -74,6 +74,7 @@ class Case:
     precision: str = "no"
     optim: str = "adamw_torch_fused"
     trainable: Any = None
+    speed: str = "off"
 
     @property
     def name(self) -> str:
@@ -85,7 +86,9 @@ class Case:
         micro = f" x {self.micro}" if self.micro > 1 else ""
         optim = "" if self.optim.startswith("adamw") else f", {self.optim}"
         dropout = ", dropout" if isinstance(self.adapter, dict) else ""
-        return f"{self.model}, {trains}{dropout}, {self.rows} x {self.length}{micro}, {kind}{again}{optim}"
+        levers = "" if self.speed == "off" else f", speed: {self.speed}"
+        rows = f"{self.rows} x {self.length}{micro}"
+        return f"{self.model}, {trains}{dropout}, {rows}, {kind}{again}{optim}{levers}"
 
 
 _DROPOUT = {"type": "lora", "lora_dropout": 0.05}
@@ -109,6 +112,14 @@ CASES = (
     Case("llama 96M", rows=1, length=1024, adapter="lora", checkpointing=True, every=3),
     Case("llama 96M", rows=2, length=1024, adapter="lora", checkpointing=True, selective=True),
     Case("gemma 41M", rows=2, length=1024),
+    Case("llama 34M", speed="auto"),
+    Case("llama 34M", precision="bf16", speed="auto"),
+    Case("llama 34M", adapter="lora", speed="auto"),
+    Case("llama 34M", adapter="lora", precision="bf16", speed="auto"),
+    Case("llama 34M", checkpointing=True, speed="auto"),
+    Case("qwen3 30M", rows=8, length=256, speed="auto"),
+    Case("llama 96M", rows=2, speed="auto"),
+    Case("gemma 41M", rows=2, length=1024, adapter="lora", speed="auto"),
 )
 
 
@@ -148,7 +159,7 @@ def compiled(case: Case, folder: Path) -> Compiled:
             },
             "save_strategy": "no",
         },
-        "speed": "off",
+        "speed": case.speed,
         "launch": {"use_cpu": True, "mixed_precision": case.precision},
         "output_dir": "run",
     }
@@ -188,6 +199,7 @@ def run(case: Case, folder: Path) -> int:
     from recipe_runner.execute.build import build
     from recipe_runner.execute.model import load_model
     from recipe_runner.execute.recomputed import recompute
+    from recipe_runner.execute.speed.levers import hook, levers_of, with_model
     from recipe_runner.execute.tokenizer import load_tokenizer
     from recipe_runner.execute.trainer import training_arguments
 
@@ -204,7 +216,8 @@ def run(case: Case, folder: Path) -> int:
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident("VmRSS")
-    model = load_model(plan, tokenizer)
+    model = load_model(plan, tokenizer, hook(plan, "make_model"))
+    plan = with_model(plan, model)
     recompute(model, plan)
     adapter = build(plan.adapter) if plan.adapter is not None else None
     trainer = SFTTrainer(
@@ -214,7 +227,8 @@ def run(case: Case, folder: Path) -> int:
         processing_class=tokenizer,
         peft_config=adapter,
     )
-    trainer.train()
+    with levers_of(plan, trainer):
+        trainer.train()
     return _resident("VmHWM") - before
 
 

@@ -1,9 +1,9 @@
 """`python -m tests.runs.estimate.timed`: the time that the plan tells, and what a step takes.
 
 Each case trains a few steps of a random model on a CPU, in one thread, with rows of full length
-but for one token in every other row, as a plain TRL script with the plan's arguments. Times are
-those of the process, not of the clock on the wall, and the machine is measured between the steps:
-others may share it.
+but for one token in every other row, as a plain TRL script with the plan's arguments, in some
+cases with the levers of `speed: auto`. Times are those of the process, not of the clock on the
+wall, and the machine is measured between the steps: others may share it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ CASES = (
     Case("llama 34M", rows=2, length=256, adapter="lora"),
     Case("llama 34M", rows=2, length=256, precision="bf16"),
     Case("qwen3 30M", rows=1, length=256, micro=2),
+    Case("llama 34M", rows=2, length=256, speed="auto"),
+    Case("llama 34M", rows=2, length=256, adapter="lora", speed="auto"),
+    Case("qwen3 30M", rows=1, length=256, micro=2, speed="auto"),
 )
 
 
@@ -66,6 +69,7 @@ def measure(case: Case, folder: Path) -> Timed:
     from recipe_runner.execute.build import build
     from recipe_runner.execute.calibrate import copies, products
     from recipe_runner.execute.model import load_model
+    from recipe_runner.execute.speed.levers import levers_of
     from recipe_runner.execute.tokenizer import load_tokenizer
     from recipe_runner.execute.trainer import training_arguments
 
@@ -94,7 +98,6 @@ def measure(case: Case, folder: Path) -> Timed:
     ]
     arguments = training_arguments(plan, folder / "run")
     arguments.max_steps = STEPS
-    torch.set_num_threads(1)
     trainer = SFTTrainer(
         model=load_model(plan, tokenizer),
         args=arguments,
@@ -103,7 +106,9 @@ def measure(case: Case, folder: Path) -> Timed:
         peft_config=build(plan.adapter) if plan.adapter is not None else None,
         callbacks=[Clock()],
     )
-    trainer.train()
+    with levers_of(plan, trainer):
+        torch.set_num_threads(1)
+        trainer.train()
     del trainer
     gc.collect()
     return found

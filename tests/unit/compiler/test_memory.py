@@ -13,7 +13,8 @@ from recipe_runner.compiler.compile_cost import compile_cost
 from recipe_runner.compiler.estimate import Architecture, modules_of
 from recipe_runner.compiler.estimate.activations import Forward, Trained, kept_by_layers
 from recipe_runner.compiler.estimate.kept import copies
-from recipe_runner.compiler.estimate.loss import in_backward, in_forward
+from recipe_runner.compiler.estimate.loss import KEPT, in_backward, in_forward
+from recipe_runner.compiler.estimate.loss import ONCE as ONCE_AT_MOST
 from recipe_runner.compiler.estimate.memory import LIBRARIES, memory
 from recipe_runner.compiler.estimate.run import Run, Shards
 from recipe_runner.compiler.estimate.state import state_bytes, step_bytes
@@ -172,6 +173,50 @@ def test_the_loss_is_the_fullest_moment_of_one_micro_batch() -> None:
         buffers=LIBRARIES,
         limit=5,
     )
+
+
+# Gradients of the states; of the head's weights, a sum, and that times the factor.
+FLOWS, HEAD = 10 * 32, 4 * 800
+
+ONCE: Mapping[str, tuple[Mapping[str, Any], float, float]] = {
+    # Products and chances of 10 tokens and 100 words.
+    "one factor": (
+        {"sums_up": True},
+        STATES + FLOWS + 1000 * (4 + 4) + HEAD,
+        STATES + 2 * FLOWS + 2 * HEAD,
+    ),
+    # The gradients of the logits wait for their factors, and are scaled by them.
+    "many factors": (
+        {},
+        STATES + FLOWS + 1000 * (4 + 4) + 4 * 1000,
+        STATES + 2 * FLOWS + 1000 * (4 + 4) + HEAD + 4 * 1000,
+    ),
+    "a frozen head": (
+        {"trained": Trained()},
+        STATES + FLOWS + 1000 * (4 + 4),
+        STATES + 2 * FLOWS,
+    ),
+    # A copy of the head, scores in float32 and their gradient in 16 bits, the product that is added.
+    "float32 cast": (
+        {"sums_up": True, "forward": replace(CAST, cpu=True)},
+        STATES + FLOWS / 2 + 1000 * (2 + 4 + 4 + 2) + 2 * 800 + HEAD + 2 * 800,
+        STATES + FLOWS + HEAD + 2 * 800 + HEAD,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_a_loss_with_its_gradient_at_once_has_one_tile(name: str) -> None:
+    changes, forth, back = ONCE[name]
+    found = run(once=True, **changes)
+    assert (in_forward(found), in_backward(found)) == (forth, back)
+
+
+def test_more_logits_than_are_kept_are_made_again() -> None:
+    few, many = (run(once=True, scored=n, tokens=n) for n in (KEPT // 100, KEPT // 100 + 1))
+    tile = ONCE_AT_MOST * (4 + 4)
+    assert in_forward(few) - in_forward(many) > 4 * KEPT - 1000
+    assert in_backward(many) - in_backward(few) < tile * 1.5 - 4 * KEPT + 1000
 
 
 def test_gradients_stay_while_they_are_summed_up() -> None:
