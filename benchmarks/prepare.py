@@ -1,6 +1,7 @@
 """Preparing chat rows: rows per second, the second run, and memory as the rows grow.
 
-TRL's own way (`load_dataset` and `SFTTrainer._prepare_dataset`) gets the same rows.
+TRL's own way (`load_dataset` and `SFTTrainer._prepare_dataset`) gets the same rows, in one
+process, its default, and in one per core, which is ours.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ def bench(options: Options) -> list[Headline]:
     cores = len(os.sched_getaffinity(0))
     found = []
     for arm in reversed(ARMS):
-        # The memory of few rows is for ours alone, and so is a single process.
-        alone = [(rows // 10, 1, "cold"), (rows, 1, "cold")] if arm == ARMS[1] else []
+        # The memory of few rows is for ours alone.
+        few = [(rows // 10, 1, "cold")] if arm == ARMS[1] else []
+        alone = [*few, (rows, 1, "cold")]
         for count, processes, cache in [*alone, (rows, cores, "cold"), (rows, cores, "filled")]:
             say(f"prepare: {arm}, {count} rows, {processes} process(es), {cache} cache")
             found.append(_prepare(made, folder, arm, count, processes, cache))
@@ -70,19 +72,20 @@ def bench(options: Options) -> list[Headline]:
     )
     ours = [r for r in found if r["arm"] == ARMS[1]]
     _refuse_growth([r for r in ours if r["cache"] == "cold"])
-    mine, raw = (
-        next(r for r in found if r["arm"] == arm and _is_full(r, rows)) for arm in ARMS[::-1]
-    )
+    mine, raw = (_full(found, arm, rows, cores) for arm in ARMS[::-1])
+    default = _full(found, ARMS[0], rows, 1)
     return [
         Headline("prepare: rows/CPU s", raw["cpu_seconds"] / mine["cpu_seconds"]),
         Headline("prepare: rows/s", raw["seconds"] / mine["seconds"]),
+        Headline("prepare: rows/s, both with their defaults", default["seconds"] / mine["seconds"]),
     ]
 
 
-def _is_full(run: dict[str, Any], rows: int) -> bool:
-    """True for all rows, with as many processes as there are cores, nothing of them cached."""
-    cores = len(os.sched_getaffinity(0))
-    return (run["rows"], run["processes"], run["cache"]) == (rows, cores, "cold")
+def _full(found: list[dict[str, Any]], arm: str, rows: int, processes: int) -> dict[str, Any]:
+    """The run of an arm with all rows and so many processes, with nothing of them cached."""
+    wanted = (arm, rows, processes, "cold")
+    keys = ("arm", "rows", "processes", "cache")
+    return next(r for r in found if tuple(r[key] for key in keys) == wanted)
 
 
 def _prepare(
