@@ -24,7 +24,7 @@ from benchmarks.results import (
     write,
 )
 
-SECONDS = {"startup": 60, "train": 110, "prepare": 110, "packing": 40, "speed": 240}
+SECONDS = {"startup": 45, "train": 100, "prepare": 100, "packing": 35, "speed": 280}
 """For how long each may repeat itself."""
 
 _LIMIT = 570
