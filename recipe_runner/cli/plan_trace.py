@@ -94,6 +94,7 @@ def _pass(resolved: ResolvedRecipe) -> Pass:
         length=tokens // rows,
         masked=forward.masked,
         eager=forward.eager,
+        segments=forward.segments,
         casts_inputs=forward.casts_inputs,
         dtype=precision if half else None,
     )

@@ -46,6 +46,8 @@ class Algorithm(Component):
     `rounds_per_process` where each process answers prompts for itself, and not all for all,
     `totals` is True where its loss is a sum over all tokens of an optimizer step, divided once,
     `reads_head` where it multiplies by the weights of the output head itself, past an adapter,
+    `compares_words` where its loss is of the probabilities of all words, and not of the labels,
+    `holds_logits` where it has them for all tokens of a pass at once,
     `reads_variables_of_rows` where prompts are written with their own `chat_template_kwargs`,
     `reads_base` where it turns an adapter off for the model as it was at the beginning, even
     one that is trained further,
@@ -74,6 +76,8 @@ class Algorithm(Component):
     rounds_per_process: ClassVar[bool] = False
     totals: ClassVar[bool] = False
     reads_head: ClassVar[bool] = False
+    compares_words: ClassVar[bool] = False
+    holds_logits: ClassVar[bool] = False
     reads_variables_of_rows: ClassVar[bool] = False
     reads_base: ClassVar[bool] = False
     pads_left: ClassVar[bool] = False

@@ -19,7 +19,7 @@ from recipe_runner.execute.model import configuration
 from recipe_runner.execute.trainable import choose_trainable
 from recipe_runner.plan import Plan
 
-FUSED, MASKED = "traced", "traced_with_mask"
+FUSED, MASKED, SEGMENTS = "traced", "traced_with_mask", "traced_in_segments"
 """Attentions that keep what a fused kernel does; fake tensors would take the one in parts."""
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -137,7 +137,15 @@ def _register() -> None:
         mask = query.new_empty(query.shape[0], 1, query.shape[2], key.shape[2])
         return fused(query, key, value, mask)[0].transpose(1, 2), None
 
-    for name, function in ((FUSED, attend), (MASKED, attend_masked)):
+    def attend_in_segments(_: Any, query: Any, key: Any, value: Any, *__: Any, **___: Any) -> Any:
+        # As `attention/segments.py` has it on a CPU: in float32, and the results are joined.
+        wide = torch.promote_types(query.dtype, torch.float32)
+        result = fused(query.to(wide), key.to(wide), value.to(wide), None)[0]
+        kind = _cast(query)[0].dtype
+        return result.clone().to(kind).transpose(1, 2).contiguous(), None
+
+    functions = ((FUSED, attend), (MASKED, attend_masked), (SEGMENTS, attend_in_segments))
+    for name, function in functions:
         AttentionInterface.register(name, function)
         AttentionMaskInterface.register(name, lambda *_, **__: None)
 

@@ -42,7 +42,8 @@ class Kept:
 class Pass:
     """A forward pass: its rows and their tokens, and how it computes.
 
-    `masked` rows come with a mask. `eager` writes scores out. `casts_inputs` is False where adapted
+    `masked` rows come with a mask. `eager` writes scores out. With `segments` each row of those
+    that are joined has its attention by itself, on a CPU. `casts_inputs` is False where adapted
     layers take their inputs as they are. `dtype` is that of the weights while they are used, None
     for the one that they are loaded in.
     """
@@ -51,6 +52,7 @@ class Pass:
     length: int
     masked: bool = False
     eager: bool = False
+    segments: bool = False
     casts_inputs: bool = True
     dtype: str | None = None
 
@@ -59,6 +61,8 @@ class Pass:
         """The attention that stands for that of the run."""
         if self.eager:
             return "eager"
+        if self.segments:
+            return fake.SEGMENTS
         return fake.MASKED if self.masked else fake.FUSED
 
 

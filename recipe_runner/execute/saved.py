@@ -35,15 +35,21 @@ class Saved:
     rest: float
 
 
-def saved(plan: Plan, *, casts_inputs: bool = True, keeps_less: bool = False) -> Saved:
-    """Trace the plan's model with its adapter. The attention is one kernel, as without a mask.
+def saved(
+    plan: Plan,
+    *,
+    casts_inputs: bool = True,
+    keeps_less: bool = False,
+    attention: str = fake.FUSED,
+) -> Saved:
+    """Trace the plan's model with its adapter, with an `attention` of `fake`.
 
     `casts_inputs` is False where adapted layers take their inputs as they are, `keeps_less` True
     where norms, gates and LoRA are fused. The bases of quantized models have no fake tensors: they
     count as whole, in the type of the computation.
     """
     found = {
-        (depth, length): _kept(plan, depth, length, casts_inputs, keeps_less)
+        (depth, length): _kept(plan, depth, length, casts_inputs, keeps_less, attention)
         for depth in _DEPTHS
         for length in _LENGTHS
     }
@@ -60,11 +66,13 @@ def saved(plan: Plan, *, casts_inputs: bool = True, keeps_less: bool = False) ->
     )
 
 
-def _kept(plan: Plan, depth: int, length: int, casts_inputs: bool, keeps_less: bool) -> int:
+def _kept(
+    plan: Plan, depth: int, length: int, casts_inputs: bool, keeps_less: bool, attention: str
+) -> int:
     """Bytes that autograd keeps of a forward pass of `depth` layers over a row of `length` tokens."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    model = fake.model_of(plan, fake.FUSED, depth)
+    model = fake.model_of(plan, attention, depth)
     with FakeTensorMode(), torch.device("cpu"), ExitStack() as stack:
         fake.fill(model)
         if keeps_less:

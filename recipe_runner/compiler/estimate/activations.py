@@ -115,7 +115,9 @@ def kept_of_attention(architecture: Architecture, forward: Forward) -> float:
     writes = _named(architecture.modules, _ATTENTION_WRITES)
     if not writes or forward.eager:
         return 0.0
-    return forward.compute * writes[0].inputs + FLOAT32 * architecture.heads
+    # In segments on a CPU, attention computes in float32.
+    width = FLOAT32 if forward.segments else forward.compute
+    return width * writes[0].inputs + FLOAT32 * architecture.heads
 
 
 def casts_anew(
@@ -162,7 +164,13 @@ def _layer(
         _norms(architecture, layer, trained, forward)
         + _inputs(reads, between, trained, forward, again=_made_again(layer, _BEFORE, forward))
         + _attention(architecture, reads, writes, forward)
-        + _inputs(writes, forward.compute, trained, forward, held=not forward.eager)
+        + _inputs(
+            writes,
+            forward.compute,
+            trained,
+            forward,
+            held=not (forward.eager or forward.segments),
+        )
         + _inputs(
             inner_reads, between, trained, forward, again=_made_again(layer, _WITHIN, forward)
         )
@@ -314,9 +322,11 @@ def _attention(
         queries_kept = queries
     kept = forward.compute * (queries_kept + keys + values)
     if forward.segments:
-        # In float32 on a CPU; the results are joined to another tensor.
+        # In float32 on a CPU. What reads the results has a tensor of its own.
+        if fused and forward.compute != FLOAT32 and queries_kept:
+            values = shared  # a copy, and the product is let go
         wide = FLOAT32 * (queries_kept + keys + values + queries)
-        return wide + forward.compute * queries + FLOAT32 * architecture.heads
+        return wide + FLOAT32 * architecture.heads
     if not forward.eager:
         mask = forward.compute * forward.length if forward.masked else 0
         return kept + forward.compute * queries + FLOAT32 * architecture.heads + mask

@@ -45,10 +45,11 @@ def in_backward(run: Run) -> float:
     if run.once:
         again = 0.0
         if weight_gradient(run) and not run.sums_up:
-            # Scaled by the factor of each token; where nothing is kept, all is made again.
-            again = _once(run) * (1 if _kept(run) else _AGAIN)
+            # Scaled by the factor of each token, or made again.
+            many = run.scored * _words(run) > KEPT
+            again = max(_once(run) + _kept(run), _AGAIN * _once(run) if many else 0.0)
         weights = _summed(run) + weight_gradient(run)
-        return _hidden(run) + 2 * _flows(run) + again + weights + _kept(run)
+        return _hidden(run) + 2 * _flows(run) + again + weights
     flows = FLOAT32 * run.scored * _width(run)
     return _hidden(run) + flows + _tile(run, _UNFOLDED) + weight_gradient(run)
 
@@ -85,10 +86,13 @@ def _summed(run: Run) -> float:
 
 
 def _kept(run: Run) -> float:
-    """Gradients of logits that wait for the factor of their token in the loss."""
-    if run.sums_up or not weight_gradient(run) or run.scored * _words(run) > KEPT:
+    """Gradients of logits that wait for the factor of their token in the loss.
+
+    Those of more tokens are made again; but a pass may have fewer labels than tokens.
+    """
+    if run.sums_up or not weight_gradient(run):
         return 0.0
-    return run.forward.compute * run.scored * _words(run)
+    return run.forward.compute * min(run.scored * _words(run), KEPT)
 
 
 def _names(run: Run) -> set[str]:

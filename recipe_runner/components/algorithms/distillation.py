@@ -41,6 +41,7 @@ class Distillation(Taught, Generating, Algorithm):
     recommended_learning_rate_with_adapter: ClassVar[float] = 5e-5
     generates: ClassVar[bool] = True
     whole_batches: ClassVar[bool] = True
+    compares_words: ClassVar[bool] = True
     evaluation_metrics: ClassVar[tuple[str, ...]] = ("loss", "entropy")
     managed: ClassVar[frozenset[str]] = GENERATION_MANAGED | TEACHER_MANAGED
     equation: ClassVar[str] = (

@@ -45,6 +45,8 @@ class Gkd(Taught, Algorithm):
     upstream: ClassVar[str | None] = "trl.experimental.gkd:GKDConfig"
     trainer: ClassVar[str] = "trl.experimental.gkd:GKDTrainer"
     reads_head: ClassVar[bool] = True
+    compares_words: ClassVar[bool] = True
+    holds_logits: ClassVar[bool] = True
     feed: ClassVar[Feed] = "answered_sequences"
     example_shapes: ClassVar[tuple[Shape, ...]] = ("conversation", "prompt_completion")
     # TRL's default; ten times that with an adapter, as for the other algorithms.

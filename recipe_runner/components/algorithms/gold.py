@@ -81,6 +81,8 @@ class Gold(Taught, VllmPattern, VllmContext, Vllm, Drawing, Algorithm):
     upstream: ClassVar[str | None] = "trl.experimental.gold:GOLDConfig"
     trainer: ClassVar[str] = "trl.experimental.gold:GOLDTrainer"
     reads_head: ClassVar[bool] = True
+    compares_words: ClassVar[bool] = True
+    holds_logits: ClassVar[bool] = True
     feed: ClassVar[Feed] = "answered_sequences"
     example_shapes: ClassVar[tuple[Shape, ...]] = ("conversation", "prompt_completion")
     # Between the default of TRL, 1e-7, and the rate of its examples, 2e-5; ten times that with an adapter.

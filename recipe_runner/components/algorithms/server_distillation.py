@@ -52,6 +52,8 @@ class ServerDistillation(Generating, Algorithm):
     experimental: ClassVar[bool] = True
     generates: ClassVar[bool] = True
     whole_batches: ClassVar[bool] = True
+    compares_words: ClassVar[bool] = True
+    holds_logits: ClassVar[bool] = True
     managed: ClassVar[frozenset[str]] = (
         GENERATION_MANAGED | TEACHER_MANAGED | {"reverse_kl_top_1_mode"}
     )

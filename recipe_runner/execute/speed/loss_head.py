@@ -105,7 +105,7 @@ class LabelledLogProbs(torch.autograd.Function):
             chances = _statistics(
                 z, label, outputs, found, None if room is None else room[: len(x)]
             )
-            if needs_hidden or needs_weight:
+            if needs_hidden or needs_weight or aside is not None:
                 step = _towards(chances, label, slope).to(logits.dtype)
                 if ahead is not None:
                     torch.mm(step, wide, out=ahead[part])
@@ -195,9 +195,9 @@ def _statistics(
     chances.div_(total)
     found["log_probs"].append(picked - largest[:, 0] - spread)
     if "entropy" in outputs:
-        found["entropy"].append(spread - _dots(chances, z))
+        found["entropy"].append(spread - z.mul_(chances).sum(-1))
     if "log_sum_sq_probs" in outputs:
-        found["log_sum_sq_probs"].append(_dots(chances, chances).log())
+        found["log_sum_sq_probs"].append(torch.mul(chances, chances, out=z).sum(-1).log())
     return chances
 
 
@@ -210,11 +210,6 @@ def _is_first(z: Tensor, label: Tensor, largest: Tensor, room: Tensor | None) ->
     space = None if room is None else room[: len(rows)]
     first = torch.index_select(z, 0, rows, out=space).argmax(-1)
     return largest.index_put((rows,), first == label[rows])
-
-
-def _dots(a: Tensor, b: Tensor) -> Tensor:
-    """Sums [N] of the products of rows of `a` and `b` [N, V], without a matrix of products."""
-    return torch.bmm(a[:, None, :], b[:, :, None])[:, 0, 0]
 
 
 def _add_product(whole: Tensor, a: Tensor, b: Tensor) -> None:
@@ -274,7 +269,7 @@ def _again(
         chances = log.exp()
         step = torch.zeros_like(z)
         if spread is not None:
-            entropy = -_dots(chances, log)[:, None]
+            entropy = -torch.linalg.vecdot(chances, log)[:, None]
             step -= spread[part, None] * chances * (log + entropy)
         if factors is not None:
             step += factors[part, None] * _towards(chances, targets[part], torch.ones(()))

@@ -87,7 +87,13 @@ def test_each_rung_keeps_what_the_formula_tells(
     assert run is not None
     forward = replace(run.forward, length=TOKENS)
     run = replace(run, tokens=TOKENS, forward=forward)
-    one = Pass(1, TOKENS, masked=forward.masked, casts_inputs=forward.casts_inputs)
+    one = Pass(
+        1,
+        TOKENS,
+        masked=forward.masked,
+        segments=forward.segments,
+        casts_inputs=forward.casts_inputs,
+    )
     traced = kept(found.plan, one, recomputes=RUNGS[rung] is not None)
     # Gradients of an adapter do not reach the input of the first layer; what the last one gives is
     # the last norm's.

@@ -87,6 +87,30 @@ def test_of_several_largest_logits_the_first_is_the_best(sums_up: bool) -> None:
     assert found[0] == found[1] == [False, True, False, False, False, False, True, False]
 
 
+def test_sums_over_many_words_are_as_good_as_those_of_trl() -> None:
+    import torch
+
+    from recipe_runner.execute.speed.loss_head import Head
+
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(4, 16), torch.randn(150_000, 16)
+    targets = torch.randint(0, 150_000, (4,))
+    found = dict(
+        zip(
+            ("log_probs", *ALL),
+            Head(True).apply(hidden, weight, None, targets, 1.0, 64, None, 1.0, ALL),
+            strict=True,
+        )
+    )
+    told, total = found["entropy"], found["log_sum_sq_probs"]
+    assert told is not None
+    assert total is not None
+    logs = torch.log_softmax(hidden.double() @ weight.double().t(), -1)
+    entropy, squares = -(logs.exp() * logs).sum(-1), (2 * logs).exp().sum(-1).log()
+    torch.testing.assert_close(told.double(), entropy, rtol=2e-6, atol=0)
+    torch.testing.assert_close(total.double(), squares, rtol=0, atol=3e-6)
+
+
 def test_the_plan_counts_with_the_same_tiles() -> None:
     from recipe_runner.compiler.estimate import loss
     from recipe_runner.execute.speed import loss_head
@@ -96,15 +120,19 @@ def test_the_plan_counts_with_the_same_tiles() -> None:
 
 @pytest.mark.parametrize("tile", [64, 5000, 10**6])
 @pytest.mark.parametrize("kept", [0, 10**6], ids=["made again", "kept"])
-def test_tiles_change_nothing(tile: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sums_up", [True, False])
+def test_tiles_change_nothing(
+    tile: int, kept: int, sums_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     from recipe_runner.execute.speed import loss_head
 
-    whole = results(loss_head.Head(False), "differently")
+    kind = "sum" if sums_up else "differently"
+    whole = results(loss_head.Head(sums_up), kind)
     monkeypatch.setattr(loss_head, "_TILE", tile)
     monkeypatch.setattr(loss_head, "_KEPT", kept)
-    parts = results(loss_head.Head(False), "differently")
+    parts = results(loss_head.Head(sums_up), kind)
     for a, b in zip((*whole[0], *whole[1]), (*parts[0], *parts[1]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
@@ -132,14 +160,15 @@ def test_the_closed_form_in_double_precision() -> None:
 
 @pytest.mark.parametrize("sums_up", [True, False])
 @pytest.mark.parametrize("even", [True, False])
-def test_a_bias_that_trains_alone(sums_up: bool, even: bool) -> None:
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_bias_that_trains_alone(sums_up: bool, even: bool, frozen: bool) -> None:
     import torch
     from trl.kernels import ChunkedLogProbFunction
 
     from recipe_runner.execute.speed.loss_head import Head
 
     torch.manual_seed(0)
-    hidden, weight = torch.randn(9, 8, requires_grad=True), torch.randn(50, 8)
+    hidden, weight = torch.randn(9, 8, requires_grad=not frozen), torch.randn(50, 8)
     targets = torch.randint(0, 50, (9,))
     factors = torch.ones(9) if even else torch.linspace(-1, 1, 9)
     found = []
