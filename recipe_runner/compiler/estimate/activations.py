@@ -320,13 +320,13 @@ def _attention(
         queries_kept, keys = 0, 0  # of the same product, without a rotation between
     else:
         queries_kept = queries
-    kept = forward.compute * (queries_kept + keys + values)
     if forward.segments:
         # In float32 on a CPU. What reads the results has a tensor of its own.
         if fused and forward.compute != FLOAT32 and queries_kept:
             values = shared  # a copy, and the product is let go
         wide = FLOAT32 * (queries_kept + keys + values + queries)
         return wide + FLOAT32 * architecture.heads
+    kept = forward.compute * (queries_kept + keys + values)
     if not forward.eager:
         mask = forward.compute * forward.length if forward.masked else 0
         return kept + forward.compute * queries + FLOAT32 * architecture.heads + mask

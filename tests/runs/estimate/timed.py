@@ -107,6 +107,7 @@ def measure(case: Case, folder: Path) -> Timed:
         callbacks=[Clock()],
     )
     with levers_of(plan, trainer):
+        # After the lever that counts cores: the plan is told the rates of one thread.
         torch.set_num_threads(1)
         trainer.train()
     del trainer
